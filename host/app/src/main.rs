@@ -1,0 +1,2 @@
+//! The binary `motet-host`.
+fn main() {}
