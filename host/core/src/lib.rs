@@ -18,6 +18,7 @@ pub mod plugin;
 pub mod ports;
 pub mod request;
 pub mod selector;
+pub mod stats;
 pub mod units;
 
 pub use api_error::{ApiError, Cause};
