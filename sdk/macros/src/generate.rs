@@ -34,6 +34,7 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
         #function
 
         #[doc(hidden)]
+        #[allow(dead_code, reason = "natively, only tests run and they call the function")]
         struct MotetPlugin;
 
         impl motet_sdk::Plugin for MotetPlugin {
@@ -59,6 +60,8 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
             }
         }
 
+        // Natively there is nobody to export to, and linkers do not take the contract's names.
+        #[cfg(target_family = "wasm")]
         const _: () = {
             use motet_sdk::bindings::exports::motet::plugin::reconciler;
 
