@@ -37,6 +37,8 @@ pub struct Description {
 /// What a plugin's keys are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+// One per plugin: its size does not matter.
+#[allow(clippy::large_enum_variant)]
 pub enum Primary {
     /// One key per object of a kind.
     Object(Watch),

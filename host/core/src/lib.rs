@@ -12,8 +12,8 @@ pub mod kind;
 pub mod names;
 pub mod object;
 pub mod outcome;
-// owned
-// path
+pub mod owned;
+pub mod path;
 pub mod plugin;
 pub mod ports;
 pub mod request;
