@@ -95,7 +95,7 @@ impl Queue {
 
     /// The key is to run after `delay`, or earlier if anything else asks for it. Not rate limited.
     pub fn add_after(&self, key: Key, delay: Duration, priority: Priority) {
-        self.from_run(key, |entry, _, now| entry.want(now.checked_add(delay).unwrap_or(now), priority));
+        self.asked_by_run(key, |entry, _, now| entry.want(now.checked_add(delay).unwrap_or(now), priority));
     }
 
     /// The key failed: it runs again after its own backoff, not before `floor` (the server's Retry-After). Says after what time.
@@ -110,7 +110,7 @@ impl Queue {
     }
 
     fn back_off(&self, key: Key, priority: Priority, floor: Option<Duration>, counted: bool) -> Duration {
-        let delay = self.from_run(key, |entry, settings, now| {
+        let delay = self.asked_by_run(key, |entry, settings, now| {
             let at = entry.backoff.failed(now, settings, floor, counted);
             entry.want(at, priority);
             at - now
@@ -121,7 +121,7 @@ impl Queue {
     /// The host's own backoff (traps, deadlines, terminal answers): the key runs at `until` and not before, whatever events say.
     /// A later hold replaces an earlier one; [`lift`](Self::lift) ends it.
     pub fn hold(&self, key: Key, until: Instant) {
-        self.from_run(key, |entry, _, now| {
+        self.asked_by_run(key, |entry, _, now| {
             entry.held = Some(until);
             entry.want(until.max(now), Priority::Normal);
         });
@@ -135,7 +135,7 @@ impl Queue {
     /// The key wrote, and caches have yet to show it: whatever asks for it waits until [`release`](Self::release), at most until
     /// `deadline`. Parking by itself asks for no run. To be called before the run is done.
     pub fn park(&self, key: Key, deadline: Instant) {
-        self.from_run(key, |entry, _, _| entry.parked = Some(deadline));
+        self.asked_by_run(key, |entry, _, _| entry.parked = Some(deadline));
     }
 
     /// Ends a park; what asked for the key meanwhile makes it run now, unless it is held.
@@ -154,7 +154,7 @@ impl Queue {
     }
 
     /// Changes that a run asks for: ignored after shutdown, and for a run whose binding was removed meanwhile.
-    fn from_run<R>(&self, key: Key, change: impl FnOnce(&mut Entry, &Settings, Instant) -> R) -> Option<R> {
+    fn asked_by_run<R>(&self, key: Key, change: impl FnOnce(&mut Entry, &Settings, Instant) -> R) -> Option<R> {
         self.change(|state, now| {
             if state.shut_down || state.entry(&key).is_some_and(|entry| entry.removed) {
                 return None;
