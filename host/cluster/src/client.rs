@@ -170,8 +170,7 @@ impl MemberApi for Client {
         let path = paths::object(resource, name.namespace.as_deref(), &name.name, None);
         match self.transport().call(Call::get(doing, path), self.settings().request_timeout).await {
             Ok(body) => Ok(Some(body)),
-            // A missing object names itself; a missing kind does not (its path is served by nobody).
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && error.reason != "KindMissing" => Ok(None),
             Err(error) => Err(error),
         }
     }

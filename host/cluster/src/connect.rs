@@ -3,11 +3,15 @@
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures::task::AtomicWaker;
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
@@ -68,10 +72,12 @@ impl Connector {
         if self.proxy.is_some() {
             tunnel(&mut tcp, &self.server.authority()).await?;
         }
-        let Some((config, name)) = &self.tls else { return Ok(Opened { stream: Stream::Plain(tcp), http2: false }) };
+        let Some((config, name)) = &self.tls else {
+            return Ok(Opened { stream: Stream::new(Inner::Plain(tcp)), http2: false });
+        };
         let tls = TlsConnector::from(config.clone()).connect(name.clone(), tcp).await?;
         let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Opened { stream: Stream::Tls(Box::new(tls)), http2 })
+        Ok(Opened { stream: Stream::new(Inner::Tls(Box::new(tls))), http2 })
     }
 
     fn explain(&self, error: &io::Error) -> ApiError {
@@ -109,40 +115,83 @@ async fn tunnel(tcp: &mut TcpStream, authority: &str) -> io::Result<()> {
     }
 }
 
-/// A connection with or without TLS.
-pub(crate) enum Stream {
+/// Breaks a connection at once, whoever holds it and whatever is under way on it.
+#[derive(Default)]
+pub(crate) struct Switch {
+    off: AtomicBool,
+    reader: AtomicWaker,
+}
+
+impl Switch {
+    pub(crate) fn turn_off(&self) {
+        self.off.store(true, Ordering::Release);
+        self.reader.wake();
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.off.load(Ordering::Acquire) { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+    }
+}
+
+enum Inner {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+/// A connection with or without TLS, and the switch that breaks it.
+pub(crate) struct Stream {
+    inner: Inner,
+    switch: Arc<Switch>,
+}
+
+impl Stream {
+    fn new(inner: Inner) -> Self {
+        Self { inner, switch: Arc::default() }
+    }
+
+    pub(crate) fn switch(&self) -> Arc<Switch> {
+        self.switch.clone()
+    }
+}
+
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(s) => Pin::new(s).poll_read(cx, buf),
-            Self::Tls(s) => Pin::new(s).poll_read(cx, buf),
+        let this = self.get_mut();
+        // Registered before the check, or a switch turned between the two would be missed.
+        this.switch.reader.register(cx.waker());
+        this.switch.check()?;
+        match &mut this.inner {
+            Inner::Plain(s) => Pin::new(s).poll_read(cx, buf),
+            Inner::Tls(s) => Pin::new(s).poll_read(cx, buf),
         }
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(s) => Pin::new(s).poll_write(cx, buf),
-            Self::Tls(s) => Pin::new(s).poll_write(cx, buf),
+        let this = self.get_mut();
+        this.switch.check()?;
+        match &mut this.inner {
+            Inner::Plain(s) => Pin::new(s).poll_write(cx, buf),
+            Inner::Tls(s) => Pin::new(s).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(s) => Pin::new(s).poll_flush(cx),
-            Self::Tls(s) => Pin::new(s).poll_flush(cx),
+        let this = self.get_mut();
+        this.switch.check()?;
+        match &mut this.inner {
+            Inner::Plain(s) => Pin::new(s).poll_flush(cx),
+            Inner::Tls(s) => Pin::new(s).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(s) => Pin::new(s).poll_shutdown(cx),
-            Self::Tls(s) => Pin::new(s).poll_shutdown(cx),
+        let this = self.get_mut();
+        this.switch.check()?;
+        match &mut this.inner {
+            Inner::Plain(s) => Pin::new(s).poll_shutdown(cx),
+            Inner::Tls(s) => Pin::new(s).poll_shutdown(cx),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -27,12 +28,12 @@ use motet_core::ApiError;
 use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    task::AbortHandle,
+    time::Instant,
 };
 
 use crate::{
     Settings,
-    connect::{Connector, Opened, Stream},
+    connect::{Connector, Opened, Stream, Switch},
 };
 
 /// HTTP/1.1 connections that calls may use at once; watches are not limited, since each needs one of its own.
@@ -65,14 +66,17 @@ pub(crate) struct Pool {
 struct Shape {
     window: u32,
     max_streams: usize,
-    ping_interval: std::time::Duration,
-    ping_timeout: std::time::Duration,
+    ping_interval: Duration,
+    ping_timeout: Duration,
+    settings_timeout: Duration,
 }
 
 #[derive(Default)]
 struct State {
     http2: Vec<Arc<Http2>>,
     http1_idle: Vec<Http1>,
+    /// Connections that carry an answer; kept only so that closing the pool breaks them too.
+    http1_lent: Vec<Weak<Switch>>,
     /// What the server spoke last; until it is known, one caller at a time connects.
     http1: bool,
     connecting: Option<Connecting>,
@@ -83,26 +87,39 @@ struct State {
 struct Http2 {
     sender: http2::SendRequest<RequestBody>,
     active: AtomicUsize,
-    /// What the server allows, as last announced.
-    server_limit: Arc<AtomicUsize>,
-    driver: AbortHandle,
+    /// Shared with the task that drives it, for the server's stream limit as of now; gone once the connection takes no more requests.
+    connection: Arc<Mutex<Option<Http2Connection>>>,
+    switch: Arc<Switch>,
+}
+
+type Http2Connection = http2::Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
+
+impl Http2 {
+    /// How many streams the server takes; 0 before it has said so.
+    fn server_limit(&self) -> usize {
+        self.connection.lock().as_ref().map_or(0, Http2Connection::current_max_send_streams)
+    }
+
+    fn has_room(&self, most: usize) -> bool {
+        self.active.load(Ordering::Relaxed) < most.min(self.server_limit())
+    }
 }
 
 impl Drop for Http2 {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.switch.turn_off();
     }
 }
 
 /// One HTTP/1.1 connection.
 struct Http1 {
     sender: http1::SendRequest<RequestBody>,
-    driver: AbortHandle,
+    switch: Arc<Switch>,
 }
 
 impl Drop for Http1 {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.switch.turn_off();
     }
 }
 
@@ -136,6 +153,7 @@ impl Pool {
             max_streams: settings.max_streams.max(1),
             ping_interval: settings.ping_interval,
             ping_timeout: settings.ping_timeout,
+            settings_timeout: settings.connect_timeout,
         };
         let http1_calls = (class == Class::Call).then(|| Arc::new(Semaphore::new(HTTP1_CALLS)));
         Arc::new(Self { connector, shape, state: Mutex::default(), http1_calls })
@@ -148,7 +166,10 @@ impl Pool {
         state.connecting = None;
         state.http1_idle.clear();
         for connection in state.http2.drain(..) {
-            connection.driver.abort();
+            connection.switch.turn_off();
+        }
+        for switch in state.http1_lent.drain(..).filter_map(|s| s.upgrade()) {
+            switch.turn_off();
         }
     }
 
@@ -202,10 +223,7 @@ impl Pool {
     /// A stream of a shared connection that has room.
     fn shared(&self, state: &mut State) -> Option<Lease> {
         state.http2.retain(|c| !c.sender.is_closed());
-        let free = state.http2.iter().find(|c| {
-            let limit = self.shape.max_streams.min(c.server_limit.load(Ordering::Relaxed).max(1));
-            c.active.load(Ordering::Relaxed) < limit
-        })?;
+        let free = state.http2.iter().find(|c| c.has_room(self.shape.max_streams))?;
         // Only ever raised under the pool's lock, so the limit holds.
         free.active.fetch_add(1, Ordering::Relaxed);
         Some(Lease::Http2(Http2Lease(free.clone())))
@@ -267,7 +285,7 @@ impl Pool {
             }
         }
         match open(&self.connector, self.shape).await? {
-            Fresh::Http1(connection) => Ok(Lease::Http1(connection, permit)),
+            Fresh::Http1(connection) => self.lend(connection, permit),
             Fresh::Http2(connection) => {
                 // The server changed its mind: from now on its connections are shared.
                 let connection = Arc::new(connection);
@@ -278,6 +296,17 @@ impl Pool {
                 Ok(Lease::Http2(Http2Lease(connection)))
             }
         }
+    }
+
+    /// Lends a new connection; once it idles it is among `http1_idle` as well, so it is noted only here.
+    fn lend(&self, connection: Http1, permit: Option<OwnedSemaphorePermit>) -> Result<Lease, ApiError> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(ApiError::connection("the member was removed"));
+        }
+        state.http1_lent.retain(|s| s.strong_count() > 0);
+        state.http1_lent.push(Arc::downgrade(&connection.switch));
+        Ok(Lease::Http1(connection, permit))
     }
 
     fn give_back(&self, connection: Http1) {
@@ -327,50 +356,69 @@ enum Fresh {
 async fn open(connector: &Connector, shape: Shape) -> Result<Fresh, ApiError> {
     let Opened { stream, http2 } = connector.open().await?;
     let io = TokioIo::new(stream);
-    let handshake = |e: hyper::Error| ApiError::connection(format!("the HTTP handshake failed: {e}"));
-    if http2 {
-        shake_http2(io, shape).await.map(Fresh::Http2).map_err(handshake)
-    } else {
-        shake_http1(io).await.map(Fresh::Http1).map_err(handshake)
-    }
+    if http2 { shake_http2(io, shape).await.map(Fresh::Http2) } else { shake_http1(io).await.map(Fresh::Http1) }
 }
 
-async fn shake_http2(io: TokioIo<Stream>, shape: Shape) -> Result<Http2, hyper::Error> {
+async fn shake_http2(io: TokioIo<Stream>, shape: Shape) -> Result<Http2, ApiError> {
     let streams = u32::try_from(shape.max_streams).unwrap_or(u32::MAX);
-    let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
+    let switch = io.inner().switch();
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(shape.window)
         // However many streams nobody drains, the others still have their own windows' worth of credit.
         .initial_connection_window_size(shape.window.saturating_mul(streams).min(i32::MAX as u32))
-        .initial_max_send_streams(shape.max_streams)
+        // None until the server has said how many it takes: streams past that would wait behind watches that never end.
+        .initial_max_send_streams(0)
         .keep_alive_interval(shape.ping_interval)
         .keep_alive_timeout(shape.ping_timeout)
         .keep_alive_while_idle(true)
         .handshake(io)
-        .await?;
-    let server_limit = Arc::new(AtomicUsize::new(connection.current_max_send_streams()));
-    let limit = server_limit.clone();
-    let driver = tokio::spawn(async move {
-        let ended = poll_fn(|cx| {
-            let poll = Pin::new(&mut connection).poll(cx);
-            limit.store(connection.current_max_send_streams(), Ordering::Relaxed);
-            poll
-        });
-        if let Err(error) = ended.await {
-            tracing::debug!(%error, "an HTTP/2 connection ended");
+        .await
+        .map_err(handshake_failed)?;
+    let connection = Arc::new(Mutex::new(Some(connection)));
+    tokio::spawn(drive(connection.clone()));
+    let made = Http2 { sender, active: AtomicUsize::new(0), connection, switch };
+    let deadline = Instant::now() + shape.settings_timeout;
+    let mut pause = Duration::from_millis(1);
+    while made.server_limit() == 0 {
+        if Instant::now() > deadline || made.sender.is_closed() {
+            return Err(ApiError::connection("the server agreed on HTTP/2 but sent no settings"));
         }
-    });
-    Ok(Http2 { sender, active: AtomicUsize::new(0), server_limit, driver: driver.abort_handle() })
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+    Ok(made)
 }
 
-async fn shake_http1(io: TokioIo<Stream>) -> Result<Http1, hyper::Error> {
-    let (sender, connection) = http1::Builder::new().handshake(io).await?;
-    let driver = tokio::spawn(async move {
+/// Runs a connection until it takes no more requests, then drops it, which fails those that still waited in it.
+async fn drive(connection: Arc<Mutex<Option<Http2Connection>>>) {
+    let ended = poll_fn(|cx| {
+        // Held for one poll; the only other taker reads a number.
+        let mut connection = connection.lock();
+        let poll = connection.as_mut().map_or(Poll::Ready(Ok(())), |c| Pin::new(c).poll(cx));
+        if poll.is_ready() {
+            *connection = None;
+        }
+        poll
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(%error, "an HTTP/2 connection ended");
+    }
+}
+
+async fn shake_http1(io: TokioIo<Stream>) -> Result<Http1, ApiError> {
+    let switch = io.inner().switch();
+    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(handshake_failed)?;
+    tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "an HTTP/1.1 connection ended");
         }
     });
-    Ok(Http1 { sender, driver: driver.abort_handle() })
+    Ok(Http1 { sender, switch })
+}
+
+fn handshake_failed(error: hyper::Error) -> ApiError {
+    ApiError::connection(format!("the HTTP handshake failed: {error}"))
 }
 
 /// An answer's body. Dropping it before its end resets the stream (HTTP/2) or closes the connection (HTTP/1.1).

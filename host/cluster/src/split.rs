@@ -80,11 +80,7 @@ impl ListSplitter {
             }
             match chunk[at] {
                 b'"' => self.open_string(),
-                b'{' | b'[' => {
-                    if self.open(chunk[at]) {
-                        start = at;
-                    }
-                }
+                brace @ (b'{' | b'[') => start = if self.open(brace) { at } else { start },
                 b'}' | b']' => self.close(&chunk[start..=at], out)?,
                 b',' => self.expect_key = self.at_keys(),
                 _ if self.depth == 0 && !chunk[at].is_ascii_whitespace() => {

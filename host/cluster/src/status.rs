@@ -18,6 +18,7 @@ struct Status {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct Details {
+    name: String,
     causes: Option<Vec<StatusCause>>,
     retry_after_seconds: u64,
 }
@@ -52,6 +53,9 @@ pub(crate) fn from_object(doing: &str, json: &[u8]) -> Option<ApiError> {
 
 fn from_status(doing: &str, status: Status, code: u16, message: impl FnOnce() -> String) -> ApiError {
     let details = status.details.unwrap_or_default();
+    // A missing object is named; what nobody serves is not.
+    let unserved = code == 404 && details.name.is_empty();
+    let reason = if unserved { Some("KindMissing".to_string()) } else { status.reason };
     let text = status.message.filter(|m| !m.is_empty()).unwrap_or_else(message);
     let causes = details.causes.unwrap_or_default().into_iter().map(|c| Cause {
         reason: c.reason.unwrap_or_default(),
@@ -60,7 +64,7 @@ fn from_status(doing: &str, status: Status, code: u16, message: impl FnOnce() ->
     });
     ApiError {
         code,
-        reason: status.reason.filter(|r| !r.is_empty()).unwrap_or_else(|| default_reason(code).into()),
+        reason: reason.filter(|r| !r.is_empty()).unwrap_or_else(|| default_reason(code).into()),
         message: format!("{doing}: {text}"),
         causes: causes.collect(),
         retry_after: (details.retry_after_seconds > 0).then(|| Duration::from_secs(details.retry_after_seconds)),
@@ -115,6 +119,9 @@ mod tests {
             (error.code, error.reason.as_str(), error.retry_after),
             (429, "TooManyRequests", Some(Duration::from_secs(7)))
         );
+        let missing = |body: &[u8]| from_response("x", StatusCode::NOT_FOUND, &HeaderMap::new(), body).reason;
+        assert_eq!(missing(b"404 page not found"), "KindMissing");
+        assert_eq!(missing(br#"{"reason":"NotFound","details":{"name":"a"}}"#), "NotFound");
         assert_eq!(from_response("x", StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"").message, "x: Bad Gateway");
     }
 }
