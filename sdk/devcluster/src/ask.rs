@@ -1,0 +1,218 @@
+//! Reads a request's line and headers: what it is about, in which form the answer is wanted, and who asks.
+
+use http::{HeaderMap, Method, header, request::Parts};
+
+use crate::error::ApiError;
+
+/// A request without its body.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) target: Target,
+    pub(crate) query: Query,
+    pub(crate) accept: String,
+    pub(crate) content_type: String,
+    pub(crate) user_agent: String,
+    pub(crate) token: Option<String>,
+}
+
+/// What the path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// An object, a collection, or a subresource.
+    Resource(Place),
+    /// Discovery, health, version, OpenAPI: the path's segments.
+    Other(Vec<String>),
+}
+
+/// A place among the resources of a group's version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) namespace: String,
+    pub(crate) plural: String,
+    pub(crate) name: String,
+    pub(crate) subresource: String,
+}
+
+/// The query string, decoded.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The first value of a parameter; empty if it is not there.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str()).unwrap_or_default()
+    }
+
+    /// The parameter as a truth value: "true" or "1", or given without a value.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.0.iter().find(|(k, _)| k == name).is_some_and(|(_, v)| matches!(v.as_str(), "true" | "1" | ""))
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(k, _)| k == name)
+    }
+
+    /// The parameter as a number; 0 if it is not there.
+    pub(crate) fn number(&self, name: &str) -> Result<u64, ApiError> {
+        let text = self.get(name);
+        if text.is_empty() {
+            return Ok(0);
+        }
+        text.parse().map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
+    }
+}
+
+/// How the answer is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Render {
+    Full,
+    Table,
+    /// Only metadata.
+    Partial,
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
+    headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+impl Ask {
+    /// Reads the head of a request.
+    pub(crate) fn new(parts: &Parts) -> Self {
+        let path = parts.uri.path().to_owned();
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let token = text(&parts.headers, header::AUTHORIZATION);
+        Self {
+            method: parts.method.clone(),
+            target: target(&path),
+            path,
+            query: Query(query.into_owned().collect()),
+            accept: text(&parts.headers, header::ACCEPT),
+            content_type: text(&parts.headers, header::CONTENT_TYPE),
+            user_agent: text(&parts.headers, header::USER_AGENT),
+            token: token.strip_prefix("Bearer ").map(str::to_owned),
+        }
+    }
+
+    /// The field manager: as said, else the user agent's first word, as a kube-apiserver has it.
+    pub(crate) fn manager(&self) -> String {
+        let said = self.query.get("fieldManager");
+        if !said.is_empty() {
+            return said.to_owned();
+        }
+        let agent = self.user_agent.split('/').next().unwrap_or_default();
+        if agent.is_empty() { "unknown".into() } else { agent.to_owned() }
+    }
+
+    /// The Kubernetes verb.
+    pub(crate) fn verb(&self) -> &'static str {
+        let named = matches!(&self.target, Target::Resource(place) if !place.name.is_empty());
+        match self.method {
+            Method::GET | Method::HEAD if self.query.flag("watch") && self.query.has("watch") => "watch",
+            Method::GET | Method::HEAD if named || matches!(self.target, Target::Other(_)) => "get",
+            Method::GET | Method::HEAD => "list",
+            Method::POST => "create",
+            Method::PUT => "update",
+            Method::PATCH if self.content_type.starts_with("application/apply-patch") => "apply",
+            Method::PATCH => "patch",
+            Method::DELETE if named => "delete",
+            Method::DELETE => "deletecollection",
+            _ => "other",
+        }
+    }
+
+    /// The first form in the Accept header that this server can write; 406 if there is none.
+    pub(crate) fn render(&self) -> Result<Render, ApiError> {
+        if self.accept.is_empty() {
+            return Ok(Render::Full);
+        }
+        self.accept.split(',').find_map(render).ok_or_else(ApiError::not_acceptable)
+    }
+}
+
+fn render(choice: &str) -> Option<Render> {
+    let mut parts = choice.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default();
+    if !matches!(media, "application/json" | "*/*" | "application/*") {
+        return None;
+    }
+    let parameters: Vec<&str> = parts.collect();
+    let is = |name: &str, value: &str| parameters.iter().any(|p| p.split_once('=') == Some((name, value)));
+    match parameters.iter().find_map(|p| p.strip_prefix("as=")) {
+        None => Some(Render::Full),
+        Some(_) if !is("g", "meta.k8s.io") || !is("v", "v1") => None,
+        Some("Table") => Some(Render::Table),
+        Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Render::Partial),
+        Some(_) => None,
+    }
+}
+
+fn target(path: &str) -> Target {
+    let segments: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(decoded).collect();
+    let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let place = match parts.as_slice() {
+        ["api", version, rest @ ..] if !rest.is_empty() => place("", version, rest),
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => place(group, version, rest),
+        _ => None,
+    };
+    place.map_or(Target::Other(segments.clone()), Target::Resource)
+}
+
+/// A path segment with its percent escapes undone.
+fn decoded(segment: &str) -> String {
+    percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
+}
+
+fn place(group: &str, version: &str, rest: &[&str]) -> Option<Place> {
+    let (namespace, rest) = match rest {
+        ["namespaces", _, "status" | "finalize"] => ("", rest),
+        ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+        _ => ("", rest),
+    };
+    let mut words = rest.iter().map(|w| (*w).to_owned());
+    Some(Place {
+        group: group.into(),
+        version: version.into(),
+        namespace: namespace.into(),
+        plural: words.next()?,
+        name: words.next().unwrap_or_default(),
+        subresource: words.collect::<Vec<_>>().join("/"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource(path: &str) -> Place {
+        match target(path) {
+            Target::Resource(place) => place,
+            Target::Other(other) => panic!("{path} is not a resource but {other:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_name_places() {
+        let pod = resource("/api/v1/namespaces/d/pods/p/log");
+        let words = [pod.namespace.as_str(), &pod.plural, &pod.name, &pod.subresource];
+        assert_eq!(words, ["d", "pods", "p", "log"]);
+        let namespace = resource("/api/v1/namespaces/d");
+        assert_eq!((namespace.plural.as_str(), namespace.name.as_str()), ("namespaces", "d"));
+        assert_eq!(resource("/api/v1/namespaces/d/status").subresource, "status");
+        assert_eq!(resource("/apis/apps/v1/deployments").plural, "deployments");
+        assert_eq!(resource("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Aa").name, "system:a");
+        assert!(matches!(target("/apis/apps/v1"), Target::Other(_)));
+    }
+
+    #[test]
+    fn the_first_form_that_can_be_written_wins() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+        assert_eq!(table.split(',').find_map(render), Some(Render::Table));
+        let wanted = "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(wanted.split(',').find_map(render), Some(Render::Full));
+        assert_eq!("application/vnd.kubernetes.protobuf".split(',').find_map(render), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! Owns the errors of the API: each is a Kubernetes `Status` with the code, reason and details a kube-apiserver gives.
+
+use serde_json::{Value, json};
+
+/// One entry of `details.causes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) field: String,
+}
+
+impl Cause {
+    /// A value that is there but wrong.
+    pub(crate) fn invalid(field: &str, value: &Value, why: &str) -> Self {
+        Self { reason: "FieldValueInvalid", message: format!("Invalid value: {value}: {why}"), field: field.into() }
+    }
+
+    /// A value that has to be there.
+    pub(crate) fn required(field: &str, why: &str) -> Self {
+        let message = if why.is_empty() { "Required value".into() } else { format!("Required value: {why}") };
+        Self { reason: "FieldValueRequired", message, field: field.into() }
+    }
+
+    /// A value that must not be there.
+    pub(crate) fn forbidden(field: &str, why: &str) -> Self {
+        Self { reason: "FieldValueForbidden", message: format!("Forbidden: {why}"), field: field.into() }
+    }
+}
+
+/// What a request is refused with.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiError {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) details: Option<Value>,
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// The plural and group that error texts and details name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) plural: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl Named<'_> {
+    fn text(&self) -> String {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        format!("{}{dot}{} \"{}\"", self.plural, self.group, self.name)
+    }
+
+    fn details(&self) -> Value {
+        let mut details = json!({"name": self.name, "kind": self.plural});
+        if !self.group.is_empty() {
+            details["group"] = self.group.into();
+        }
+        details
+    }
+}
+
+impl ApiError {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: None, retry_after: None }
+    }
+
+    fn of(code: u16, reason: &'static str, what: Named<'_>, message: String) -> Self {
+        Self { details: Some(what.details()), ..Self::new(code, reason, message) }
+    }
+
+    pub(crate) fn not_found(what: Named<'_>) -> Self {
+        Self::of(404, "NotFound", what, format!("{} not found", what.text()))
+    }
+
+    pub(crate) fn no_such_resource() -> Self {
+        Self {
+            details: Some(json!({})),
+            ..Self::new(404, "NotFound", "the server could not find the requested resource")
+        }
+    }
+
+    pub(crate) fn already_exists(what: Named<'_>) -> Self {
+        Self::of(409, "AlreadyExists", what, format!("{} already exists", what.text()))
+    }
+
+    pub(crate) fn conflict(what: Named<'_>, why: &str) -> Self {
+        Self::of(409, "Conflict", what, format!("Operation cannot be fulfilled on {}: {why}", what.text()))
+    }
+
+    pub(crate) fn modified(what: Named<'_>) -> Self {
+        Self::conflict(
+            what,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    /// A server-side apply that would take fields of other managers.
+    pub(crate) fn apply_conflict(message: String, causes: Vec<Cause>) -> Self {
+        Self { details: Some(json!({"causes": encode(&causes)})), ..Self::new(409, "Conflict", message) }
+    }
+
+    pub(crate) fn forbidden(what: Named<'_>, why: &str) -> Self {
+        Self::of(403, "Forbidden", what, format!("{} is forbidden: {why}", what.text()))
+    }
+
+    pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
+        let dot = if group.is_empty() { "" } else { "." };
+        let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
+        let mut details = json!({"name": name, "kind": kind, "causes": encode(&causes)});
+        if !group.is_empty() {
+            details["group"] = group.into();
+        }
+        let message = format!("{kind}{dot}{group} \"{name}\" is invalid: {text}");
+        Self { details: Some(details), ..Self::new(422, "Invalid", message) }
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// A JSON patch that cannot be carried out.
+    pub(crate) fn unprocessable() -> Self {
+        Self {
+            details: Some(json!({})),
+            ..Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+        }
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
+        let causes = json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+        let details = json!({"causes": causes, "retryAfterSeconds": 1});
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        Self { details: Some(details), retry_after: Some(1), ..Self::new(504, "Timeout", message) }
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self {
+            details: Some(json!({})),
+            ..Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        }
+    }
+
+    pub(crate) fn unsupported_media(accepted: &str) -> Self {
+        let what = "the body of the request was in an unknown format - accepted media types include: ";
+        Self::new(415, "UnsupportedMediaType", format!("{what}{accepted}"))
+    }
+
+    pub(crate) fn not_acceptable() -> Self {
+        Self::new(406, "NotAcceptable", "only the following media types are accepted: application/json")
+    }
+
+    pub(crate) fn too_big() -> Self {
+        Self::new(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
+    }
+
+    /// Something a kube-apiserver has and this server has not.
+    pub(crate) fn not_implemented(what: &str) -> Self {
+        Self::new(501, "NotImplemented", format!("embedded clusters do not serve {what}"))
+    }
+
+    /// The answer of the fault knob that refuses requests with a code of the test's choice.
+    pub(crate) fn injected(code: u16, retry_after: Option<u32>) -> Self {
+        let (reason, message) = match code {
+            429 => ("TooManyRequests", "the server has received too many requests and has asked us to try again later"),
+            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+            _ => ("InternalError", "Internal error occurred: injected fault"),
+        };
+        let details = retry_after.map(|s| json!({"retryAfterSeconds": s}));
+        Self { details, retry_after, ..Self::new(code, reason, message) }
+    }
+
+    /// What an admission webhook's refusal looks like to a client.
+    pub(crate) fn denied(message: &str) -> Self {
+        Self::new(403, "Forbidden", format!("admission webhook \"fault.devcluster\" denied the request: {message}"))
+    }
+
+    /// The answer to a user whom RBAC does not let do this.
+    pub(crate) fn rbac(what: Named<'_>, verb: &str, namespace: Option<&str>) -> Self {
+        let scope = match namespace {
+            Some(namespace) => format!("in the namespace \"{namespace}\""),
+            None => "at the cluster scope".into(),
+        };
+        let (plural, group) = (what.plural, what.group);
+        let why = format!("User \"devcluster\" cannot {verb} resource \"{plural}\" in API group \"{group}\" {scope}");
+        let name = if what.name.is_empty() { plural.to_owned() } else { what.text() };
+        let dotted = if group.is_empty() { name } else { format!("{plural}.{group} \"{}\"", what.name) };
+        Self::of(403, "Forbidden", what, format!("{dotted} is forbidden: {why}"))
+    }
+
+    /// The `Status` object that says it.
+    pub(crate) fn status(&self) -> Value {
+        let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code});
+        if let Some(details) = &self.details {
+            status["details"] = details.clone();
+        }
+        status
+    }
+}
+
+fn encode(causes: &[Cause]) -> Value {
+    causes.iter().map(|c| json!({"reason": c.reason, "message": c.message, "field": c.field})).collect()
+}

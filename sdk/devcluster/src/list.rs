@@ -1,0 +1,155 @@
+//! Answers lists: pages that stay consistent, versions to read at, selectors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+use crate::ask::Query;
+use crate::cluster::Core;
+use crate::error::{ApiError, Cause};
+use crate::selector::Selector;
+use crate::store::{Key, State, Stored};
+use crate::view::View;
+
+const EXPIRED: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new \
+     list without the continue parameter.";
+
+/// How long a read waits for a version that is not there yet, as a kube-apiserver does.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// The options of a list.
+struct Options {
+    limit: usize,
+    version: Option<u64>,
+    exact: bool,
+    resume: Option<(u64, Key)>,
+}
+
+fn options(query: &Query) -> Result<Options, ApiError> {
+    let mut causes = Vec::new();
+    let (matching, version, token) =
+        (query.get("resourceVersionMatch"), query.get("resourceVersion"), query.get("continue"));
+    let field = "resourceVersionMatch";
+    if !matching.is_empty() {
+        if version.is_empty() {
+            causes
+                .push(Cause::forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+        }
+        if !token.is_empty() {
+            causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
+        }
+        if !matches!(matching, "Exact" | "NotOlderThan") {
+            let message =
+                format!("Unsupported value: \"{matching}\": supported values: \"Exact\", \"NotOlderThan\", \"\"");
+            causes.push(Cause { reason: "FieldValueNotSupported", message, field: field.into() });
+        }
+        if matching == "Exact" && version == "0" {
+            causes
+                .push(Cause::forbidden(field, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""));
+        }
+    }
+    if query.has("sendInitialEvents") {
+        causes.push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    }
+    if !causes.is_empty() {
+        return Err(ApiError::invalid("meta.k8s.io", "ListOptions", "", causes));
+    }
+    let limit = query.number("limit")? as usize;
+    let version = if version.is_empty() { None } else { Some(parse_version(version)?) };
+    // Version "n" with a limit and no match rule has always meant exactly n.
+    let exact = matching == "Exact" || (matching.is_empty() && limit > 0 && version.is_some_and(|v| v > 0));
+    let resume = if token.is_empty() { None } else { Some(decode(token)?) };
+    Ok(Options { limit, version, exact, resume })
+}
+
+/// Reads a resourceVersion parameter.
+pub(crate) fn parse_version(text: &str) -> Result<u64, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::bad_request(format!("Invalid value: \"{text}\": resourceVersion is not a number")))
+}
+
+/// Waits a little until the cluster has reached a version; 504 if it does not.
+pub(crate) async fn fresh(core: &Core, version: u64) -> Result<(), ApiError> {
+    let current = || core.state.lock().version();
+    let deadline = tokio::time::Instant::now() + FRESH;
+    while current() < version {
+        if tokio::time::Instant::now() >= deadline {
+            return Err(ApiError::too_large_version(version, current()));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+/// Answers a list.
+pub(crate) async fn list(core: &Core, view: View<'_>, selector: &Selector, query: &Query) -> Result<Bytes, ApiError> {
+    let options = options(query)?;
+    if let Some(version) = options.version.filter(|_| options.resume.is_none()) {
+        fresh(core, version).await?;
+    }
+    let page = page(&core.state.lock(), view, selector, &options)?;
+    let mut meta = Map::new();
+    meta.insert("resourceVersion".into(), page.version.to_string().into());
+    if let Some(last) = &page.more {
+        meta.insert("continue".into(), encode(page.version, last).into());
+        if selector.is_open() {
+            meta.insert("remainingItemCount".into(), page.remaining.into());
+        }
+    }
+    Ok(view.list(page.items.iter().map(|s| &**s), &meta))
+}
+
+struct Page {
+    version: u64,
+    items: Vec<Arc<Stored>>,
+    /// The last key of the page, if more follow.
+    more: Option<Key>,
+    remaining: usize,
+}
+
+fn page(state: &State, view: View<'_>, selector: &Selector, options: &Options) -> Result<Page, ApiError> {
+    let shelf = &view.resource.shelf;
+    let after = options.resume.as_ref().map(|(_, key)| key);
+    let current = state.version();
+    let version = match (&options.resume, options.version) {
+        (Some((version, _)), _) => *version,
+        (None, Some(version)) if options.exact => version,
+        _ => current,
+    };
+    let matching = |s: &&Arc<Stored>| selector.matches(s);
+    let unchanged = matches!(state.since(shelf, version, 1), crate::store::Since::Events(e) if e.is_empty());
+    let all: Vec<Arc<Stored>> = if version >= current || unchanged {
+        state.range(shelf, &selector.namespace, after).filter(matching).cloned().collect()
+    } else {
+        let past = state.at(shelf, version).ok_or_else(|| ApiError::expired(EXPIRED))?;
+        let from = |s: &&Arc<Stored>| after.is_none_or(|key| s.key > *key);
+        past.values().filter(from).filter(matching).cloned().collect()
+    };
+    let mut items = all;
+    let cut = options.limit > 0 && items.len() > options.limit;
+    let remaining = if cut { items.len() - options.limit } else { 0 };
+    if cut {
+        items.truncate(options.limit);
+    }
+    let more = if cut { items.last().map(|s| s.key.clone()) } else { None };
+    Ok(Page { version, items, more, remaining })
+}
+
+fn encode(version: u64, last: &Key) -> String {
+    let start = format!("{}/{}\u{0}", last.namespace, last.name);
+    URL_SAFE_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": version, "start": start}).to_string())
+}
+
+fn decode(token: &str) -> Result<(u64, Key), ApiError> {
+    let bad = || ApiError::bad_request(format!("continue key is not valid: {token}"));
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+    let version = value["rv"].as_u64().ok_or_else(bad)?;
+    let start = value["start"].as_str().and_then(|s| s.strip_suffix('\u{0}')).ok_or_else(bad)?;
+    let (namespace, name) = start.split_once('/').ok_or_else(bad)?;
+    Ok((version, Key::new(namespace, name)))
+}

@@ -1,0 +1,205 @@
+//! Owns what a cluster serves: the built-in resources, shared by all clusters, and the form that custom ones take too.
+
+use std::sync::{Arc, LazyLock};
+
+use serde_json::Value;
+
+use crate::error::Named;
+use crate::schema::builtin::{BUILTIN, Row};
+use crate::schema::{Schema, Type};
+
+/// One resource in all its versions.
+#[derive(Debug)]
+pub(crate) struct Resource {
+    pub(crate) group: String,
+    pub(crate) plural: String,
+    pub(crate) kind: String,
+    pub(crate) list_kind: String,
+    pub(crate) singular: String,
+    pub(crate) namespaced: bool,
+    pub(crate) short_names: Vec<String>,
+    pub(crate) categories: Vec<String>,
+    pub(crate) versions: Vec<Version>,
+    /// Where its objects lie: `plural.group`. The two Event resources share one.
+    pub(crate) shelf: Arc<str>,
+    /// From a CustomResourceDefinition.
+    pub(crate) custom: bool,
+    /// Subresources that a kube-apiserver serves and this server does not.
+    pub(crate) absent: Vec<&'static str>,
+    pub(crate) status: StatusReset,
+    /// What objects of this kind have besides metadata.name and metadata.namespace to select by.
+    pub(crate) selectable: Vec<String>,
+}
+
+/// Whether objects have a generation, and what raises it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StatusReset {
+    /// No generation.
+    None,
+    /// Raised when anything but metadata and status changes.
+    Generation,
+}
+
+/// One served version of a resource.
+#[derive(Debug)]
+pub(crate) struct Version {
+    pub(crate) name: String,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) root: usize,
+    pub(crate) status: bool,
+    pub(crate) scale: Option<Scale>,
+    /// Printer columns of a CustomResourceDefinition, as it lists them.
+    pub(crate) columns: Vec<Value>,
+    /// The schema as its author wrote it, for OpenAPI; null for built-in kinds.
+    pub(crate) source: Value,
+}
+
+/// Where the scale subresource reads and writes, as paths of field names.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale {
+    pub(crate) spec: Vec<String>,
+    pub(crate) status: Vec<String>,
+    pub(crate) selector: Option<Vec<String>>,
+}
+
+impl Version {
+    /// The type of the kind in this version.
+    pub(crate) fn ty(&self) -> Type<'_> {
+        Type { schema: &self.schema, id: self.root }
+    }
+}
+
+impl Resource {
+    /// The version of that name, if it is served.
+    pub(crate) fn version(&self, name: &str) -> Option<&Version> {
+        self.versions.iter().find(|v| v.name == name)
+    }
+
+    /// `group/version`, or the version alone in the core group.
+    pub(crate) fn api_version(&self, version: &str) -> String {
+        if self.group.is_empty() { version.to_owned() } else { format!("{}/{version}", self.group) }
+    }
+
+    /// How errors name an object of it.
+    pub(crate) fn named<'a>(&'a self, name: &'a str) -> Named<'a> {
+        Named { group: &self.group, plural: &self.plural, name }
+    }
+
+    /// True for events.k8s.io, whose objects are stored as core Events.
+    pub(crate) fn renames_events(&self) -> bool {
+        self.group == "events.k8s.io"
+    }
+}
+
+/// The built-in resources in the order discovery lists them.
+pub(crate) static BUILTINS: LazyLock<Vec<Arc<Resource>>> =
+    LazyLock::new(|| BUILTIN.rows.iter().map(|row| Arc::new(builtin(row))).collect());
+
+/// Groups that a kube-apiserver serves and this server does not; asking for them says so instead of "not found".
+pub(crate) const ABSENT_GROUPS: [&str; 10] = [
+    "admissionregistration.k8s.io",
+    "apiregistration.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "certificates.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
+    "node.k8s.io",
+    "resource.k8s.io",
+    "storagemigration.k8s.io",
+];
+
+fn builtin(row: &Row) -> Resource {
+    let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+    let shelf_group = if row.plural == "events" { "" } else { row.group };
+    let version = Version {
+        name: row.version.into(),
+        schema: BUILTIN.schema.clone(),
+        root: row.type_id,
+        status: row.subresources.contains(&"status"),
+        scale: row.subresources.contains(&"scale").then(builtin_scale),
+        columns: Vec::new(),
+        source: Value::Null,
+    };
+    Resource {
+        group: row.group.into(),
+        plural: row.plural.into(),
+        kind: row.kind.into(),
+        list_kind: format!("{}List", row.kind),
+        singular: row.singular.into(),
+        namespaced: row.namespaced,
+        short_names: strings(&row.short_names),
+        categories: strings(&row.categories),
+        versions: vec![version],
+        shelf: format!("{}.{shelf_group}", row.plural).into(),
+        custom: false,
+        absent: row.subresources.iter().copied().filter(|s| !matches!(*s, "status" | "scale")).collect(),
+        status: if has_generation(row.plural) { StatusReset::Generation } else { StatusReset::None },
+        selectable: selectable(row.plural).iter().map(|s| (*s).to_owned()).collect(),
+    }
+}
+
+fn builtin_scale() -> Scale {
+    let path = |path: &str| path.split('.').map(str::to_owned).collect();
+    Scale { spec: path("spec.replicas"), status: path("status.replicas"), selector: None }
+}
+
+fn has_generation(plural: &str) -> bool {
+    matches!(
+        plural,
+        "pods"
+            | "replicationcontrollers"
+            | "daemonsets"
+            | "deployments"
+            | "replicasets"
+            | "statefulsets"
+            | "cronjobs"
+            | "jobs"
+            | "ingresses"
+            | "ingressclasses"
+            | "networkpolicies"
+            | "poddisruptionbudgets"
+            | "endpointslices"
+            | "priorityclasses"
+            | "customresourcedefinitions"
+    )
+}
+
+fn selectable(plural: &str) -> &'static [&'static str] {
+    match plural {
+        "pods" => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
+        "nodes" => &["spec.unschedulable"],
+        "namespaces" => &["status.phase"],
+        "secrets" => &["type"],
+        "services" => &["spec.clusterIP", "spec.type"],
+        "replicasets" | "replicationcontrollers" => &["status.replicas"],
+        "jobs" => &["status.successful"],
+        "events" => &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        _ => &[],
+    }
+}

@@ -1,0 +1,375 @@
+//! Sends each request to what answers it: who may, what is meant, and which part of the crate does it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use crate::answer::{self, Answer};
+use crate::ask::{Ask, Place, Render, Target};
+use crate::cluster::Core;
+use crate::delete::{self, Deleted};
+use crate::discovery;
+use crate::error::ApiError;
+use crate::ledger::is_read;
+use crate::list;
+use crate::patch;
+use crate::resources::{ABSENT_GROUPS, Resource, Version};
+use crate::scale;
+use crate::selector::Selector;
+use crate::store::{Key, State, Stored};
+use crate::view::View;
+use crate::watch::Watcher;
+use crate::write::{self, Done, Unknown, Write};
+
+/// The largest body a kube-apiserver takes.
+const LARGEST: usize = 3 * 1024 * 1024;
+
+/// Answers one request. Never fails: errors become Status objects.
+pub(crate) async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let ask = Ask::new(&parts);
+    core.faults.wait().await;
+    let answer = match respond(&core, &ask, body).await {
+        Ok(answer) => answer,
+        Err(error) => answer::error(&error),
+    };
+    if !is_read(ask.verb()) {
+        core.wake_reaper();
+    }
+    core.ledger.note(&ask, answer.status().as_u16());
+    answer
+}
+
+async fn respond(core: &Arc<Core>, ask: &Ask, body: Incoming) -> Result<Answer, ApiError> {
+    authenticate(core, ask)?;
+    match &ask.target {
+        Target::Other(segments) => {
+            if ask.method != Method::GET && ask.method != Method::HEAD {
+                return Err(ApiError::method_not_allowed());
+            }
+            discovery::answer(core, ask, segments)
+        }
+        Target::Resource(place) => {
+            core.faults.check(place, ask.verb())?;
+            let resource = find(&core.state.lock(), place)?;
+            if resource.version(&place.version).is_none() {
+                return Err(ApiError::no_such_resource());
+            }
+            serve(core, ask, place, resource, body).await
+        }
+    }
+}
+
+/// 401 unless the token is known. Over plain HTTP a request may come without one, since clients send none there; health and
+/// version are open to all.
+fn authenticate(core: &Core, ask: &Ask) -> Result<(), ApiError> {
+    let known = match &ask.token {
+        Some(token) => core.tokens.read().contains(token),
+        None => !core.https,
+    };
+    let open = matches!(ask.path.as_str(), "/version" | "/healthz" | "/livez" | "/readyz");
+    let fine = known && !core.faults.rejects_tokens();
+    if fine || (open && ask.token.is_none()) { Ok(()) } else { Err(ApiError::unauthorized()) }
+}
+
+fn find(state: &State, place: &Place) -> Result<Arc<Resource>, ApiError> {
+    if let Some(resource) = state.resource(&place.group, &place.plural) {
+        return Ok(resource);
+    }
+    if ABSENT_GROUPS.contains(&place.group.as_str()) {
+        return Err(ApiError::not_implemented(&format!("the API group {}", place.group)));
+    }
+    let known = matches!(
+        (place.group.as_str(), place.plural.as_str()),
+        ("", "bindings" | "componentstatuses" | "watch" | "proxy")
+    );
+    if known {
+        Err(ApiError::not_implemented(&format!("the path /{}", place.plural)))
+    } else {
+        Err(ApiError::no_such_resource())
+    }
+}
+
+/// A request for a resource that exists.
+struct Call<'a> {
+    core: &'a Arc<Core>,
+    ask: &'a Ask,
+    place: &'a Place,
+    resource: Arc<Resource>,
+}
+
+async fn serve(
+    core: &Arc<Core>,
+    ask: &Ask,
+    place: &Place,
+    resource: Arc<Resource>,
+    body: Incoming,
+) -> Result<Answer, ApiError> {
+    let call = Call { core, ask, place, resource };
+    if call.resource.namespaced != !place.namespace.is_empty()
+        && !(place.name.is_empty() && call.resource.namespaced && is_read(ask.verb()))
+    {
+        return Err(ApiError::no_such_resource());
+    }
+    call.check_subresource()?;
+    match (&ask.method, place.name.is_empty()) {
+        (&Method::GET | &Method::HEAD, true) => call.list().await,
+        (&Method::GET | &Method::HEAD, false) if ask.verb() == "watch" => call.list().await,
+        (&Method::GET | &Method::HEAD, false) => call.get().await,
+        (&Method::POST, true) => {
+            let body = call.decode(&read(body).await?)?;
+            call.written(|state, write| write::create(state, write, body))
+        }
+        (&Method::PUT, false) => {
+            let body = call.decode(&read(body).await?)?;
+            call.written(|state, write| match place.subresource.as_str() {
+                "scale" => scale::replace(state, write, body),
+                _ => write::replace(state, write, body),
+            })
+        }
+        (&Method::PATCH, false) => {
+            let bytes = read(body).await?;
+            call.patch(&bytes)
+        }
+        (&Method::DELETE, false) if place.subresource.is_empty() => {
+            let bytes = read(body).await?;
+            call.delete(&bytes)
+        }
+        (&Method::DELETE, true) => {
+            let bytes = read(body).await?;
+            call.delete_all(&bytes)
+        }
+        _ => Err(ApiError::method_not_allowed()),
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, ApiError> {
+    let collected = Limited::new(body, LARGEST).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            ApiError::too_big()
+        } else {
+            ApiError::bad_request(format!("cannot read the body: {error}"))
+        }
+    })?;
+    Ok(collected.to_bytes())
+}
+
+impl Call<'_> {
+    fn version(&self) -> Result<&Version, ApiError> {
+        self.resource.version(&self.place.version).ok_or_else(ApiError::no_such_resource)
+    }
+
+    fn key(&self) -> Key {
+        Key::new(&self.place.namespace, &self.place.name)
+    }
+
+    fn view(&self, render: Render) -> View<'_> {
+        View { resource: &self.resource, version: &self.place.version, render }
+    }
+
+    fn check_subresource(&self) -> Result<(), ApiError> {
+        let version = self.version()?;
+        let sub = self.place.subresource.as_str();
+        let served = match sub {
+            "" => true,
+            "status" => version.status,
+            "scale" => version.scale.is_some(),
+            _ => false,
+        };
+        if served {
+            return Ok(());
+        }
+        if self.resource.absent.contains(&sub.split('/').next().unwrap_or_default()) {
+            return Err(ApiError::not_implemented(&format!("the subresource {}/{sub}", self.resource.plural)));
+        }
+        Err(ApiError::no_such_resource())
+    }
+
+    async fn list(&self) -> Result<Answer, ApiError> {
+        let render = self.ask.render()?;
+        let query = &self.ask.query;
+        let mut fields = query.get("fieldSelector").to_owned();
+        if !self.place.name.is_empty() {
+            fields = format!("metadata.name={}", self.place.name);
+        }
+        let selector = Selector::new(&self.resource, &self.place.namespace, query.get("labelSelector"), &fields)?;
+        if self.ask.verb() == "watch" {
+            let form = (self.place.version.clone(), render);
+            let watcher = Watcher::start(self.core.clone(), self.resource.clone(), form, selector, query).await?;
+            return Ok(answer::stream(watcher.into_stream()));
+        }
+        let bytes = list::list(self.core, self.view(render), &selector, query).await?;
+        Ok(answer::json_bytes(200, bytes))
+    }
+
+    async fn get(&self) -> Result<Answer, ApiError> {
+        let render = self.ask.render()?;
+        let asked = self.ask.query.get("resourceVersion");
+        if !asked.is_empty() {
+            list::fresh(self.core, list::parse_version(asked)?).await?;
+        }
+        let stored = self.core.state.lock().get(&self.resource.shelf, &self.key());
+        let stored = stored.ok_or_else(|| ApiError::not_found(self.resource.named(&self.place.name)))?;
+        self.show(200, &stored, render)
+    }
+
+    fn show(&self, code: u16, stored: &Stored, render: Render) -> Result<Answer, ApiError> {
+        if self.place.subresource == "scale" {
+            let value = self.view(Render::Full).value(stored);
+            return Ok(answer::json(code, &scale::show(self.version()?, &value)));
+        }
+        Ok(answer::json_bytes(code, self.view(render).object(stored)))
+    }
+
+    /// Reads a JSON or YAML body.
+    fn decode(&self, bytes: &[u8]) -> Result<Value, ApiError> {
+        let media = self.ask.content_type.split(';').next().unwrap_or_default().trim();
+        match media {
+            "" | "application/json" => serde_json::from_slice(bytes)
+                .map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}"))),
+            "application/yaml" | "application/apply-patch+yaml" => yaml(bytes),
+            _ => Err(ApiError::unsupported_media("application/json, application/yaml")),
+        }
+    }
+
+    fn write(&self) -> Result<Write<'_>, ApiError> {
+        let query = &self.ask.query;
+        let unknown = match query.get("fieldValidation") {
+            "Strict" => Unknown::Strict,
+            "Ignore" => Unknown::Ignore,
+            "Warn" | "" => Unknown::Warn,
+            other => {
+                let message =
+                    format!("Unsupported value: \"{other}\": supported values: \"Ignore\", \"Strict\", \"Warn\"");
+                return Err(option("fieldValidation", "FieldValueNotSupported", message));
+            }
+        };
+        Ok(Write {
+            resource: &self.resource,
+            version: self.version()?,
+            namespace: self.place.namespace.clone(),
+            name: self.place.name.clone(),
+            status: self.place.subresource == "status",
+            manager: self.ask.manager(),
+            dry_run: query.get("dryRun") == "All",
+            unknown,
+            force: query.flag("force") && query.has("force"),
+        })
+    }
+
+    fn written(&self, work: impl FnOnce(&mut State, &Write<'_>) -> Result<Done, ApiError>) -> Result<Answer, ApiError> {
+        let render = self.ask.render()?;
+        let write = self.write()?;
+        let done = work(&mut self.core.state.lock(), &write)?;
+        let answer = self.show(if done.created { 201 } else { 200 }, &done.stored, render)?;
+        Ok(answer::warn(answer, &done.warnings))
+    }
+
+    fn patch(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
+        let media = self.ask.content_type.split(';').next().unwrap_or_default().trim();
+        let kind = match media {
+            "application/json-patch+json" => patch::Kind::Json,
+            "application/merge-patch+json" => patch::Kind::Merge,
+            "application/strategic-merge-patch+json" => patch::Kind::Strategic,
+            "application/apply-patch+yaml" => return self.apply(bytes),
+            "application/apply-patch+cbor" => return Err(ApiError::not_implemented("patches in CBOR")),
+            _ => {
+                return Err(ApiError::unsupported_media(
+                    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
+                     application/apply-patch+yaml",
+                ));
+            }
+        };
+        if self.ask.query.flag("force") && self.ask.query.has("force") {
+            let message = "Forbidden: may not be specified for non-apply patch".to_owned();
+            return Err(option("force", "FieldValueForbidden", message));
+        }
+        self.written(|state, write| match self.place.subresource.as_str() {
+            "scale" => scale::patch(state, write, kind, bytes),
+            _ => write::patch(state, write, kind, bytes),
+        })
+    }
+
+    fn apply(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
+        if self.ask.query.get("fieldManager").is_empty() {
+            let message = "Required value: is required for apply patch".to_owned();
+            return Err(option("fieldManager", "FieldValueRequired", message));
+        }
+        if self.place.subresource == "scale" {
+            return Err(ApiError::not_implemented("server-side apply of the scale subresource"));
+        }
+        let config = yaml(bytes)?;
+        self.written(|state, write| write::apply(state, write, config))
+    }
+
+    fn delete(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
+        let options = delete::Options::read(bytes, &self.ask.query)?;
+        let deleted = delete::delete(&mut self.core.state.lock(), &self.resource, &self.key(), &options)?;
+        match deleted {
+            Deleted::Pending(stored) => self.show(200, &stored, Render::Full),
+            Deleted::Gone(stored) if shows_deleted(&self.resource) => self.show(200, &stored, Render::Full),
+            Deleted::Gone(stored) => {
+                let mut details = json!({"name": self.place.name, "kind": self.resource.plural, "uid": stored.uid});
+                if !self.resource.group.is_empty() {
+                    details["group"] = self.resource.group.as_str().into();
+                }
+                let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+                Ok(answer::json(200, &status))
+            }
+        }
+    }
+
+    fn delete_all(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
+        if matches!(self.resource.plural.as_str(), "namespaces" | "services") && self.resource.group.is_empty() {
+            return Err(ApiError::method_not_allowed());
+        }
+        let options = delete::Options::read(bytes, &self.ask.query)?;
+        let query = &self.ask.query;
+        let (labels, fields) = (query.get("labelSelector"), query.get("fieldSelector"));
+        let selector = Selector::new(&self.resource, &self.place.namespace, labels, fields)?;
+        let mut state = self.core.state.lock();
+        let all: Vec<Arc<Stored>> = state
+            .range(&self.resource.shelf, &self.place.namespace, None)
+            .filter(|s| selector.matches(s))
+            .cloned()
+            .collect();
+        for stored in &all {
+            delete::delete(&mut state, &self.resource, &stored.key, &options)?;
+        }
+        let mut meta = serde_json::Map::new();
+        meta.insert("resourceVersion".into(), state.version().to_string().into());
+        drop(state);
+        Ok(answer::json_bytes(200, self.view(Render::Full).list(all.iter().map(|s| &**s), &meta)))
+    }
+}
+
+/// Kinds whose deletion is answered with the object instead of a Status.
+fn shows_deleted(resource: &Resource) -> bool {
+    let kinds = [
+        "pods",
+        "services",
+        "serviceaccounts",
+        "persistentvolumes",
+        "persistentvolumeclaims",
+        "resourcequotas",
+        "podtemplates",
+    ];
+    resource.group.is_empty() && kinds.contains(&resource.plural.as_str())
+}
+
+fn option(field: &str, reason: &'static str, message: String) -> ApiError {
+    let cause = crate::error::Cause { reason, message, field: field.into() };
+    ApiError::invalid("meta.k8s.io", "PatchOptions", "", vec![cause])
+}
+
+/// YAML contains JSON. A tree of anchors that unfolds to more than a body may hold is refused by the parser's own limits.
+fn yaml(bytes: &[u8]) -> Result<Value, ApiError> {
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        return serde_json::from_slice(bytes).map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")));
+    }
+    serde_yaml::from_slice(bytes).map_err(|e| ApiError::bad_request(format!("error decoding YAML: {e}")))
+}
