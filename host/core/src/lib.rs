@@ -17,6 +17,7 @@ pub mod path;
 pub mod plugin;
 pub mod ports;
 pub mod request;
+pub mod revision;
 pub mod selector;
 pub mod stats;
 pub mod units;

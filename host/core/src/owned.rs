@@ -18,15 +18,15 @@ use crate::{PluginName, names::MANAGER_PREFIX};
 
 /// 128 bits over places and values that a manager owns. Stable across host versions only as far as the canonical form is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct FieldDigest(u128);
+pub struct OwnedDigest(u128);
 
-impl fmt::Debug for FieldDigest {
+impl fmt::Debug for OwnedDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
 }
 
-impl FieldDigest {
+impl OwnedDigest {
     fn of(tree: &Value) -> Self {
         let hash = Sha256::digest(canonical::bytes(tree));
         Self(hash.iter().take(16).fold(0, |digest, byte| digest << 8 | u128::from(*byte)))
@@ -44,9 +44,9 @@ pub struct OwnedFields {
     /// The plugin behind the field manager `motet/PLUGIN`.
     pub plugin: PluginName,
     /// What it applied to the object; compare with [`sent_digest`].
-    pub applied: Option<FieldDigest>,
+    pub applied: Option<OwnedDigest>,
     /// What it applied to the `status` subresource; compare with [`sent_status_digest`].
-    pub status: Option<FieldDigest>,
+    pub status: Option<OwnedDigest>,
 }
 
 /// Digests for each plugin that applied to the object, in the order of `managedFields`. Objects that no plugin applied to cost one
@@ -80,17 +80,17 @@ pub fn owned_digests(json: &[u8]) -> Vec<OwnedFields> {
 }
 
 /// The digest of what `plugin` owns of the object, without its status; `None` if it never applied it.
-pub fn owned_digest(json: &[u8], plugin: &PluginName) -> Option<FieldDigest> {
+pub fn owned_digest(json: &[u8], plugin: &PluginName) -> Option<OwnedDigest> {
     owned_digests(json).into_iter().find(|owned| owned.plugin == *plugin)?.applied
 }
 
 /// The digest of what `plugin` owns of the object's status.
-pub fn owned_status_digest(json: &[u8], plugin: &PluginName) -> Option<FieldDigest> {
+pub fn owned_status_digest(json: &[u8], plugin: &PluginName) -> Option<OwnedDigest> {
     owned_digests(json).into_iter().find(|owned| owned.plugin == *plugin)?.status
 }
 
 /// The digest of a body that is about to be applied.
-pub fn sent_digest(json: &[u8]) -> Result<FieldDigest, serde_json::Error> {
+pub fn sent_digest(json: &[u8]) -> Result<OwnedDigest, serde_json::Error> {
     let mut body: Value = serde_json::from_slice(json)?;
     let secret = is_secret(&body);
     if let Value::Object(body) = &mut body {
@@ -105,13 +105,13 @@ pub fn sent_digest(json: &[u8]) -> Result<FieldDigest, serde_json::Error> {
             fold_string_data(body);
         }
     }
-    Ok(FieldDigest::of(&body))
+    Ok(OwnedDigest::of(&body))
 }
 
 /// The digest of a body that is about to be applied to the `status` subresource.
-pub fn sent_status_digest(json: &[u8]) -> Result<FieldDigest, serde_json::Error> {
+pub fn sent_status_digest(json: &[u8]) -> Result<OwnedDigest, serde_json::Error> {
     let mut body: Value = serde_json::from_slice(json)?;
-    Ok(FieldDigest::of(&body.get_mut("status").map(Value::take).unwrap_or_default()))
+    Ok(OwnedDigest::of(&body.get_mut("status").map(Value::take).unwrap_or_default()))
 }
 
 fn mentions_manager(json: &[u8]) -> bool {
@@ -147,7 +147,7 @@ fn fold_string_data(secret: &mut Map<String, Value>) {
     }
 }
 
-fn applied_fields(object: &Value, fields: &Value) -> FieldDigest {
+fn applied_fields(object: &Value, fields: &Value) -> OwnedDigest {
     let mut fields = fields.clone();
     if is_secret(object) {
         own_string_data(&mut fields);
@@ -156,13 +156,13 @@ fn applied_fields(object: &Value, fields: &Value) -> FieldDigest {
     if let Value::Object(tree) = &mut tree {
         keep_own_metadata(tree);
     }
-    FieldDigest::of(&tree)
+    OwnedDigest::of(&tree)
 }
 
-fn status_fields(object: &Value, fields: &Value) -> FieldDigest {
+fn status_fields(object: &Value, fields: &Value) -> OwnedDigest {
     let status = fields.get("f:status");
     let tree = status.map(|fields| extract(object.get("status").unwrap_or(&Value::Null), fields));
-    FieldDigest::of(&tree.unwrap_or_default())
+    OwnedDigest::of(&tree.unwrap_or_default())
 }
 
 /// Whoever applied `stringData` owns those keys of `data`, though the server lists them where they were sent.

@@ -14,6 +14,12 @@ pub struct InvalidPath {
     rule: &'static str,
 }
 
+impl From<InvalidPath> for String {
+    fn from(error: InvalidPath) -> String {
+        error.to_string()
+    }
+}
+
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
@@ -114,7 +120,8 @@ impl Node {
 /// Whatever is selected, `apiVersion`, `kind` and `metadata.{name,namespace,uid,resourceVersion}` are kept, and
 /// `metadata.managedFields` is not. What is kept stays where it was: objects and arrays on the way to a selected place are
 /// kept even if they hold nothing of it, and array elements that lose everything become `{}`, so that indices hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The default is [`Projection::identity`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Projection(Node);
 
 impl Projection {

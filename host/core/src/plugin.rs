@@ -1,12 +1,13 @@
 //! What an operator says about a plugin: the spec of a `Plugin` object, in the folder or in the hub.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Digest, grant::Rule, ports::Limits, selector::Selector, units};
 
 /// What a plugin's intents lead to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
     /// They are written.
     #[default]
@@ -16,7 +17,7 @@ pub enum Mode {
 }
 
 /// What happens to a plugin's objects when it leaves a member.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnDelete {
     /// They stay.
     #[default]
@@ -26,7 +27,7 @@ pub enum OnDelete {
 }
 
 /// Where the component comes from; exactly one field is set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
     /// A file, relative to the YAML; folder only.
@@ -38,7 +39,7 @@ pub struct Source {
 }
 
 /// A key of a ConfigMap in the hub's namespace; the value is plain or gzip.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigMapSource {
     /// The ConfigMap.
@@ -53,7 +54,7 @@ fn default_key() -> String {
 }
 
 /// Another config for some members.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigOverride {
     /// For which members.
@@ -64,7 +65,7 @@ pub struct ConfigOverride {
 }
 
 /// Limits as written; absent fields take the defaults of [`Limits`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsSpec {
     /// Wall time, such as `5s`.
@@ -115,7 +116,11 @@ impl LimitsSpec {
             intents: self.intents.unwrap_or(defaults.intents),
             outcome_bytes: bytes("outcomeBytes", &self.outcome_bytes, defaults.outcome_bytes)?,
             host_calls: self.host_calls.unwrap_or(defaults.host_calls),
-            log_bytes_per_second: bytes("logBytesPerSecond", &self.log_bytes_per_second, defaults.log_bytes_per_second)?,
+            log_bytes_per_second: bytes(
+                "logBytesPerSecond",
+                &self.log_bytes_per_second,
+                defaults.log_bytes_per_second,
+            )?,
             concurrency: positive("concurrency", self.concurrency, defaults.concurrency)?,
             reads_per_second: positive("readsPerSecond", self.reads_per_second, defaults.reads_per_second)?,
             writes_per_second: positive("writesPerSecond", self.writes_per_second, defaults.writes_per_second)?,
@@ -124,7 +129,7 @@ impl LimitsSpec {
 }
 
 /// The spec of a `Plugin`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PluginSpec {
     /// Where the component is.
@@ -157,4 +162,65 @@ pub struct PluginSpec {
     /// Keeps it loaded but runs nothing.
     #[serde(default)]
     pub suspend: bool,
+}
+
+impl PluginSpec {
+    /// The config for a member whose labels `get` looks up: `config`, with the overrides that select the member merged in
+    /// order (RFC 7386). Null where there is none.
+    pub fn config_for<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> Value {
+        let mut config = self.config.clone().unwrap_or(Value::Null);
+        for over in self.config_overrides.iter().filter(|o| o.members.matches(&get)) {
+            merge_patch(&mut config, &over.config);
+        }
+        config
+    }
+}
+
+/// RFC 7386.
+fn merge_patch(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(target) = target else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge_patch(target.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn overrides_are_merged_in_order_where_they_select() {
+        let spec: PluginSpec = serde_json::from_value(json!({
+            "config": {"a": 1, "b": {"c": 2, "d": 3}},
+            "configOverrides": [
+                {"members": {"matchLabels": {"tier": "edge"}}, "config": {"b": {"c": null, "e": 4}}},
+                {"config": {"a": 9}},
+                {"members": {"matchLabels": {"tier": "core"}}, "config": {"a": 10}},
+            ],
+        }))
+        .unwrap();
+        let labels = |key: &str| (key == "tier").then_some("edge");
+        assert_eq!(spec.config_for(labels), json!({"a": 9, "b": {"d": 3, "e": 4}}));
+    }
+
+    #[test]
+    fn limits_are_checked_and_filled_in() {
+        let limits = |json: Value| serde_json::from_value::<LimitsSpec>(json).unwrap().resolve();
+        assert_eq!(limits(json!({})).unwrap(), Limits::default());
+        assert_eq!(limits(json!({"memory": "16Mi"})).unwrap().memory, 16 << 20);
+        assert!(limits(json!({"deadline": "5"})).unwrap_err().contains("limits.deadline"));
+        assert!(limits(json!({"concurrency": 0})).unwrap_err().contains("limits.concurrency"));
+    }
 }

@@ -5,7 +5,7 @@
 
 use motet_core::{
     PluginName,
-    owned::{FieldDigest, owned_digest, owned_digests, owned_status_digest, sent_digest, sent_status_digest},
+    owned::{OwnedDigest, owned_digest, owned_digests, owned_status_digest, sent_digest, sent_status_digest},
 };
 use serde_json::Value;
 
@@ -18,11 +18,11 @@ fn read(folder: &str, name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-fn sent(name: &str) -> FieldDigest {
+fn sent(name: &str) -> OwnedDigest {
     sent_digest(&read("sent", name)).unwrap()
 }
 
-fn stored(name: &str) -> FieldDigest {
+fn stored(name: &str) -> OwnedDigest {
     owned_digest(&read("stored", name), &plugin()).expect("motet/x applied it")
 }
 

@@ -1,0 +1,155 @@
+//! From a plugin's object and bytes to a revision: each step can refuse, and says which it was.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use motet_core::{
+    Digest, PluginName,
+    description::Description,
+    grant::Rule,
+    revision::Revision,
+};
+use motet_runtime::{Compiled, Runtime};
+use parking_lot::Mutex;
+
+use crate::{PluginObject, Refusal, config};
+
+/// How far a load came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Step {
+    Loaded,
+    Granted,
+    Configured,
+}
+
+/// A load that was refused.
+pub(crate) struct Refused {
+    pub(crate) step: Step,
+    pub(crate) refusal: Refusal,
+    /// What is known of the component all the same.
+    pub(crate) description: Option<Description>,
+}
+
+/// A load that came through.
+pub(crate) struct Loaded {
+    pub(crate) revision: Arc<Revision>,
+    pub(crate) size: usize,
+    pub(crate) contract: String,
+    pub(crate) load_seconds: [f64; 2],
+}
+
+/// Components by digest, so that a change of config or grants compiles nothing. One entry per plugin.
+#[derive(Default)]
+pub(crate) struct Components(Mutex<BTreeMap<PluginName, (Compiled, Description)>>);
+
+impl Components {
+    fn get(&self, name: &PluginName, digest: &Digest) -> Option<(Compiled, Description)> {
+        self.0.lock().get(name).filter(|(compiled, _)| compiled.digest() == *digest).cloned()
+    }
+
+    fn put(&self, name: &PluginName, compiled: Compiled, description: Description) {
+        self.0.lock().insert(name.clone(), (compiled, description));
+    }
+
+    pub(crate) fn forget(&self, name: &PluginName) {
+        self.0.lock().remove(name);
+    }
+}
+
+/// Loads one plugin.
+pub(crate) async fn load(
+    runtime: &Runtime,
+    components: &Components,
+    object: PluginObject,
+    component: Result<Bytes, Refusal>,
+) -> Result<Loaded, Refused> {
+    let refused = |step, refusal, description| Refused { step, refusal, description };
+    let name = object.name.clone();
+    let bytes = component.map_err(|refusal| refused(Step::Loaded, refusal, None))?;
+    let digest = Digest::of(&bytes);
+    if let Some(pinned) = object.spec.digest.filter(|pinned| *pinned != digest) {
+        let message = format!("spec.digest says {pinned}, the component is {digest}: one of them is not what was meant");
+        return Err(refused(Step::Loaded, Refusal::new("DigestMismatch", message), None));
+    }
+    let started = Instant::now();
+    let (compiled, description, seconds) = match components.get(&name, &digest) {
+        Some((compiled, description)) => (compiled, description, [0.0; 2]),
+        None => {
+            let invalid = |reason, e: &dyn std::fmt::Display| refused(Step::Loaded, Refusal::new(reason, e.to_string()), None);
+            let compiled = runtime.compile(bytes).await.map_err(|e| invalid("CompileFailed", &e))?;
+            let compile_seconds = started.elapsed().as_secs_f64();
+            let description = compiled.describe(&name).await.map_err(|e| invalid("DescribeFailed", &e))?;
+            components.put(&name, compiled.clone(), description.clone());
+            (compiled, description, [compile_seconds, started.elapsed().as_secs_f64() - compile_seconds])
+        }
+    };
+    let known = Some(description.clone());
+    check_paths(&description).map_err(|r| refused(Step::Loaded, r, known.clone()))?;
+    let limits = object
+        .spec
+        .limits
+        .resolve()
+        .map_err(|e| refused(Step::Loaded, Refusal::new("InvalidObject", format!("spec.{e}")), known.clone()))?;
+    config::check(description.config.as_ref(), &object.spec).map_err(|r| refused(Step::Configured, r, known.clone()))?;
+    let revision = Revision {
+        sandbox: compiled.sandbox(&name),
+        name,
+        digest,
+        description,
+        spec: object.spec,
+        limits,
+        release: object.release,
+    };
+    let missing = revision.permissions().missing();
+    if !missing.is_empty() {
+        return Err(refused(Step::Granted, Refusal::new("NotGranted", ask_for(&missing)), known));
+    }
+    Ok(Loaded {
+        size: compiled.size(),
+        contract: compiled.contract().to_string(),
+        revision: Arc::new(revision),
+        load_seconds: seconds,
+    })
+}
+
+/// What a description names must be readable before any member sees it.
+fn check_paths(description: &Description) -> Result<(), Refusal> {
+    let primary = match &description.primary {
+        motet_core::description::Primary::Object(watch) => Some(watch),
+        motet_core::description::Primary::Member {} => None,
+    };
+    for watch in primary.into_iter().chain(&description.related) {
+        let invalid = |what: &str, e: String| {
+            Refusal::new("DescribeFailed", format!("the {what} of the watch on {} cannot be read: {e}", watch.gvk()))
+        };
+        if let Some(projection) = &watch.projection {
+            motet_core::path::Projection::parse(projection).map_err(|e| invalid("projection", e.to_string()))?;
+        }
+        motet_core::selector::Selector::parse(&watch.scope.labels).map_err(|e| invalid("label selector", e))?;
+    }
+    Ok(())
+}
+
+/// The grants that are missing, ready to paste below `grants:`.
+fn ask_for(missing: &[Rule]) -> String {
+    let list = |items: &[String]| items.iter().map(|i| format!("{i:?}")).collect::<Vec<_>>().join(", ");
+    let rules: Vec<String> = missing
+        .iter()
+        .map(|rule| {
+            let mut text = format!(
+                "- {{ on: Member, apiGroups: [{}], resources: [{}], verbs: [{}]",
+                list(&rule.api_groups),
+                list(&rule.resources),
+                list(&rule.verbs)
+            );
+            if !rule.namespaces.is_empty() {
+                text.push_str(&format!(", namespaces: [{}]", list(&rule.namespaces)));
+            }
+            if !rule.resource_names.is_empty() {
+                text.push_str(&format!(", resourceNames: [{}]", list(&rule.resource_names)));
+            }
+            text + " }"
+        })
+        .collect();
+    format!("the plugin needs what its Plugin does not grant; add to spec.grants:\n{}", rules.join("\n"))
+}

@@ -1,0 +1,129 @@
+//! Answers a guest's reads: from a cache where its own watch covers them, live and rate-limited otherwise, never beyond its
+//! grants.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use motet_core::{
+    Gvk, ObjectName, ObjectRef, Resource,
+    grant::Access,
+    ports::{HostCall, HostCalls, HostReply, ListQuery, Page, ReadError},
+    selector::Selector,
+};
+use serde_json::Value;
+
+use crate::{
+    binding::Binding,
+    stats::PluginStats,
+    subscriptions::{Subscriptions, Watched},
+};
+
+/// Objects in a page that a guest does not size itself, and the most it may ask for.
+const PAGE: u32 = 500;
+/// Marks page tokens of the cache, so that one from a live list is never taken for it.
+const CACHE_TOKEN: &str = "cache:";
+
+/// The reads of one reconcile.
+pub(crate) fn host_calls(binding: &Arc<Binding>, subscriptions: &Arc<Subscriptions>, stats: &Arc<PluginStats>) -> HostCalls {
+    let reader = Arc::new(Reader { binding: binding.clone(), subscriptions: subscriptions.clone(), stats: stats.clone() });
+    Arc::new(move |call| {
+        let reader = reader.clone();
+        Box::pin(async move {
+            match call {
+                HostCall::Get(objects) => {
+                    let mut found = Vec::with_capacity(objects.len());
+                    for object in &objects {
+                        found.push(reader.get(object).await);
+                    }
+                    HostReply::Objects(found)
+                }
+                HostCall::List { gvk, query } => HostReply::Page(reader.list(&gvk, query).await),
+            }
+        })
+    })
+}
+
+struct Reader {
+    binding: Arc<Binding>,
+    subscriptions: Arc<Subscriptions>,
+    stats: Arc<PluginStats>,
+}
+
+impl Reader {
+    async fn get(&self, object: &ObjectRef) -> Result<Option<Bytes>, ReadError> {
+        let namespace = object.name.namespace.as_deref();
+        if let Some(watched) = self.declared(&object.gvk, namespace) {
+            self.allow(&watched.resource, "get", namespace, Some(&object.name.name))?;
+            return Ok(watched.get(&object.name));
+        }
+        let resource = self.resource(&object.gvk).await?;
+        self.allow(&resource, "get", namespace, Some(&object.name.name))?;
+        let member = self.live().await;
+        let found = member.api.get(&resource, &object.name).await.map_err(|error| {
+            member.note(&error);
+            ReadError::Api(error)
+        })?;
+        Ok(found.map(|json| without_managed_fields(&json)))
+    }
+
+    async fn list(&self, gvk: &Gvk, mut query: ListQuery) -> Result<Page, ReadError> {
+        query.limit = if query.limit == 0 { PAGE } else { query.limit.min(PAGE) };
+        let live_page = query.page.as_deref().is_some_and(|p| !p.starts_with(CACHE_TOKEN));
+        if let Some(watched) = self.declared(gvk, query.namespace.as_deref()).filter(|_| !live_page) {
+            self.allow(&watched.resource, "list", query.namespace.as_deref(), None)?;
+            return list_cached(watched, &query);
+        }
+        let resource = self.resource(gvk).await?;
+        self.allow(&resource, "list", query.namespace.as_deref(), None)?;
+        let member = self.live().await;
+        let mut page = member.api.list(&resource, &query).await.map_err(|error| {
+            member.note(&error);
+            ReadError::Api(error)
+        })?;
+        page.items.iter_mut().for_each(|item| *item = without_managed_fields(item));
+        Ok(page)
+    }
+
+    fn declared(&self, gvk: &Gvk, namespace: Option<&str>) -> Option<&Watched> {
+        self.subscriptions.declared(gvk, namespace).filter(|w| w.synced())
+    }
+
+    async fn resource(&self, gvk: &Gvk) -> Result<Resource, ReadError> {
+        self.binding.member.load_full().api.resource(gvk).await.map_err(ReadError::Api)
+    }
+
+    /// Waits for the binding's turn to read live.
+    async fn live(&self) -> Arc<crate::member::Member> {
+        self.binding.reads.take().await;
+        self.stats.live_reads.inc();
+        self.binding.member.load_full()
+    }
+
+    fn allow(&self, resource: &Resource, verb: &str, namespace: Option<&str>, name: Option<&str>) -> Result<(), ReadError> {
+        let access = Access { group: &resource.gvk.group, resource: &resource.plural, verb, namespace, name };
+        if self.binding.permissions.load().allow(&access) {
+            Ok(())
+        } else {
+            Err(ReadError::NotGranted(format!("{access}: the plugin must need it and its Plugin must grant it")))
+        }
+    }
+}
+
+fn list_cached(watched: &Watched, query: &ListQuery) -> Result<Page, ReadError> {
+    let invalid = |message: String| ReadError::Api(motet_core::ApiError::new(400, "BadRequest", message));
+    let labels = Selector::parse(&query.labels).map_err(invalid)?;
+    let after = query.page.as_deref().and_then(|p| p.strip_prefix(CACHE_TOKEN)).and_then(ObjectName::parse);
+    let (items, next) = watched.subscription.list(query.namespace.as_deref(), &labels, after.as_ref(), query.limit as usize);
+    Ok(Page { items, next: next.map(|name| format!("{CACHE_TOKEN}{name}")), resource_version: String::new() })
+}
+
+/// A guest never sees `managedFields`, live or cached.
+fn without_managed_fields(json: &Bytes) -> Bytes {
+    let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return json.clone() };
+    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut)
+        && metadata.remove("managedFields").is_some()
+    {
+        return value.to_string().into_bytes().into();
+    }
+    json.clone()
+}

@@ -1,0 +1,162 @@
+//! The watches of one binding: its primary, its related kinds, and every kind that it applies.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use motet_core::{
+    ApiError, Gvk, ObjectName, Resource,
+    description::{Mapping, Primary, Scope, Trigger},
+    names::MANAGED_LABEL,
+    path::Projection,
+    ports::MemberApi,
+    revision::Revision,
+};
+use motet_queue::Queue;
+use motet_watch::{CacheState, Map, MemberCaches, PrimaryKind, SubscribeSpec, Subscription};
+
+use crate::binding::Binding;
+
+/// What a binding watches, once its kinds are known.
+pub(crate) struct Subscriptions {
+    /// The primary kind's; none where keys are members.
+    pub(crate) primary: Option<Watched>,
+    /// In the order of the description.
+    pub(crate) related: Vec<Watched>,
+    /// By kind.
+    pub(crate) applied: HashMap<Gvk, Watched>,
+}
+
+/// One kind that is watched.
+pub(crate) struct Watched {
+    pub(crate) resource: Resource,
+    pub(crate) scope: Scope,
+    pub(crate) subscription: Subscription,
+}
+
+/// The kinds of a binding as its member serves them.
+pub(crate) struct Kinds {
+    primary: Option<Resource>,
+    related: Vec<Resource>,
+    applied: Vec<Resource>,
+}
+
+impl Kinds {
+    /// Resolves every kind; the first that is missing is the error. `recorded` are kinds that earlier code applied: those that
+    /// are gone from the member cannot hold orphans.
+    pub(crate) async fn resolve(revision: &Revision, recorded: &[Gvk], api: &dyn MemberApi) -> Result<Self, ApiError> {
+        let description = &revision.description;
+        let primary = match &description.primary {
+            Primary::Object(watch) => Some(api.resource(&watch.gvk()).await?),
+            Primary::Member {} => None,
+        };
+        let mut related = Vec::new();
+        for watch in &description.related {
+            related.push(api.resource(&watch.gvk()).await?);
+        }
+        let mut applied = Vec::new();
+        for gvk in &description.applies {
+            applied.push(api.resource(gvk).await?);
+        }
+        for gvk in recorded.iter().filter(|gvk| !description.applies.iter().any(|a| a.same_kind(gvk))) {
+            match api.resource(gvk).await {
+                Ok(resource) => applied.push(resource),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { primary, related, applied })
+    }
+}
+
+impl Subscriptions {
+    /// Joins the caches. The error names a projection that cannot be read.
+    pub(crate) fn join(kinds: Kinds, binding: &Binding, caches: &MemberCaches, queue: &Queue) -> Result<Self, String> {
+        let revision = binding.revision.load();
+        let description = &revision.description;
+        let primary_kind = kinds.primary.as_ref().map(|r| PrimaryKind { gvk: r.gvk.clone(), namespaced: r.namespaced });
+        let join = |resource: &Resource, watch: &motet_core::description::Watch, map: Map| {
+            let projection = watch.projection.as_deref().map(Projection::parse).transpose()?;
+            let spec = SubscribeSpec {
+                plugin: binding.plugin.clone(),
+                scope: watch.scope.clone(),
+                projection,
+                trigger: watch.trigger.clone(),
+                map,
+                sink: binding.sink(queue),
+            };
+            let subscription = caches.subscribe(resource, spec);
+            Ok::<Watched, String>(Watched { resource: resource.clone(), scope: watch.scope.clone(), subscription })
+        };
+        let primary = match (&description.primary, &kinds.primary) {
+            (Primary::Object(watch), Some(resource)) => Some(join(resource, watch, Map::Primary)?),
+            _ => None,
+        };
+        let related = kinds
+            .related
+            .iter()
+            .zip(&description.related)
+            .map(|(resource, watch)| {
+                let mapping = watch.map.clone().unwrap_or(Mapping::None {});
+                join(resource, watch, Map::Mapped(mapping, primary_kind.clone()))
+            })
+            .collect::<Result<_, _>>()?;
+        let applied = kinds.applied.into_iter().map(|r| (r.gvk.clone(), managed(r, binding, caches, queue))).collect();
+        Ok(Self { primary, related, applied })
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Watched> {
+        self.primary.iter().chain(&self.related).chain(self.applied.values())
+    }
+
+    /// The first that is blocked (its kind is forbidden or gone).
+    pub(crate) fn blocked(&self) -> Option<(&'static str, String)> {
+        self.all().find_map(|w| match w.subscription.state() {
+            CacheState::Blocked { reason, message } => Some((reason, format!("watching {}: {message}", w.resource))),
+            _ => None,
+        })
+    }
+
+    /// The declared watch (not the one for drift) that covers a read of `gvk` in `namespace`.
+    pub(crate) fn declared(&self, gvk: &Gvk, namespace: Option<&str>) -> Option<&Watched> {
+        self.primary.iter().chain(&self.related).find(|w| w.resource.gvk == *gvk && w.covers(namespace))
+    }
+
+    /// The cache of a kind that the plugin applies.
+    pub(crate) fn applied(&self, gvk: &Gvk) -> Option<&Watched> {
+        self.applied.get(gvk).or_else(|| self.applied.values().find(|w| w.resource.gvk.same_kind(gvk)))
+    }
+}
+
+impl Watched {
+    /// Whether every object of `namespace` (of all, for none) that exists is in this cache.
+    pub(crate) fn covers(&self, namespace: Option<&str>) -> bool {
+        let whole = self.scope.labels.is_empty() && self.scope.fields.is_empty();
+        let namespaces = &self.scope.namespaces;
+        whole && (namespaces.is_empty() || namespace.is_some_and(|n| namespaces.iter().any(|x| x == n)))
+    }
+
+    pub(crate) fn get(&self, name: &ObjectName) -> Option<Bytes> {
+        self.subscription.get(name)
+    }
+
+    pub(crate) fn synced(&self) -> bool {
+        matches!(self.subscription.state(), CacheState::Synced)
+    }
+}
+
+/// What a plugin writes, the host watches: from a wider cache where there is one, else by the label it adds.
+fn managed(resource: Resource, binding: &Binding, caches: &MemberCaches, queue: &Queue) -> Watched {
+    let scope = Scope { labels: format!("{MANAGED_LABEL}=true"), ..Scope::default() };
+    let spec = SubscribeSpec {
+        plugin: binding.plugin.clone(),
+        scope: scope.clone(),
+        // Nothing of the object is read by the plugin through this watch; the host needs its metadata and its digests only.
+        projection: Some(Projection::default()),
+        trigger: Trigger::Any,
+        map: Map::OwnerAnnotation,
+        sink: binding.sink(queue),
+    };
+    let subscription = caches.subscribe(&resource, spec);
+    Watched { resource, scope, subscription }
+}
