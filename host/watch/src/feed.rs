@@ -1,0 +1,255 @@
+//! The task of one cache: opens its stream, takes in what the stream says, tells the subscribers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use motet_core::{Change, Meta, ObjectName, change::Interrupted, object::rv_number};
+use tokio::{sync::watch, time::sleep};
+
+use crate::{
+    cache::{Cache, Order},
+    entry::{Entry, Words},
+    subscriber::{Event, Stage, Subscriber},
+};
+
+/// See the module.
+pub(crate) struct Feed {
+    cache: Arc<Cache>,
+    orders: watch::Receiver<Order>,
+    words: Words,
+}
+
+/// Who hears of a change.
+type Hearers = Arc<Vec<Arc<Subscriber>>>;
+
+impl Feed {
+    pub(crate) fn new(cache: Arc<Cache>) -> Self {
+        let orders = cache.order.subscribe();
+        Self { cache, orders, words: Words::default() }
+    }
+
+    /// Runs until it is aborted.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let order = self.orders.borrow_and_update().clone();
+            if order.running {
+                self.follow(order).await;
+            } else {
+                self.stand_by().await;
+            }
+        }
+    }
+
+    async fn stand_by(&mut self) {
+        let keep = self.cache.settings.keep_paused;
+        tokio::select! {
+            _ = self.orders.changed() => return,
+            () = sleep(keep) => {}
+        }
+        self.cache.empty();
+        self.words.sweep();
+        let _ = self.orders.changed().await;
+    }
+
+    /// Takes in one stream until there is another order.
+    async fn follow(&mut self, order: Order) {
+        let resume = {
+            let mut inner = self.cache.inner.write();
+            let resume = inner.version.clone().filter(|_| inner.suffices());
+            inner.opening = resume.is_none();
+            resume
+        };
+        let resumed = resume.is_some();
+        if !resumed {
+            tokio::select! {
+                _ = self.orders.changed() => return self.orders.mark_changed(),
+                () = sleep(self.cache.settings.gather) => {}
+            }
+        }
+        let mut stream = order.api.watch(&self.cache.resource, &self.cache.selection.scope(), resume);
+        let mut grace = std::pin::pin!(sleep(self.cache.settings.resume_grace));
+        let mut confirmed = false;
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.orders.changed() => return self.orders.mark_changed(),
+                change = stream.next() => match change {
+                    Some(change) => {
+                        confirmed = self.confirm(&change, order.run) || confirmed;
+                        if matches!(change, Change::Interrupted(_)) {
+                            grace.as_mut().reset(tokio::time::Instant::now() + self.cache.settings.resume_grace);
+                        }
+                        self.take(change);
+                        tokio::task::consume_budget().await;
+                    }
+                    None => break,
+                },
+                () = &mut grace, if resumed && !confirmed => {
+                    self.cache.confirmed.send_replace(order.run);
+                    confirmed = true;
+                }
+            }
+        }
+        sleep(self.cache.settings.restart).await;
+    }
+
+    /// Whether a change shows that the stream's server is in step with the cache.
+    fn confirm(&self, change: &Change, run: u64) -> bool {
+        let alive = match change {
+            Change::Synced { .. } | Change::Upsert(_) | Change::Delete(_) | Change::Bookmark { .. } => true,
+            Change::Reset | Change::Initial(_) | Change::Interrupted(_) => false,
+        };
+        if alive && *self.cache.confirmed.borrow() != run {
+            self.cache.confirmed.send_replace(run);
+        }
+        alive
+    }
+
+    fn take(&mut self, change: Change) {
+        match change {
+            Change::Reset => self.reset(),
+            Change::Initial(json) => self.upsert(&json, true),
+            Change::Synced { resource_version } => self.synced(resource_version),
+            Change::Upsert(json) => self.upsert(&json, false),
+            Change::Delete(json) => self.delete(&json),
+            Change::Bookmark { resource_version } => self.passed(&resource_version, true),
+            Change::Interrupted(interrupted) => self.interrupted(interrupted),
+        }
+    }
+
+    fn reset(&self) {
+        let mut inner = self.cache.inner.write();
+        (inner.listing, inner.opening) = (true, false);
+        inner.mark = inner.mark.wrapping_add(1);
+        let needed = inner.needed();
+        if *inner.ingest != needed {
+            inner.ingest = Arc::new(needed);
+            inner.epoch = inner.epoch.wrapping_add(1);
+        }
+        let ingest = Arc::clone(&inner.ingest);
+        if let Some(stored) = inner.stored.as_mut().filter(|stored| stored.covers(&ingest)) {
+            *stored = (*ingest).clone();
+        }
+        unblock(&mut inner);
+    }
+
+    fn upsert(&mut self, json: &Bytes, listed: bool) {
+        let Some((name, meta)) = self.scan(json) else { return };
+        let (ingest, epoch, mark) = {
+            let inner = self.cache.inner.read();
+            if let Some(entry) = inner.store.get(&name).filter(|entry| entry.is_current(&meta, inner.epoch)) {
+                entry.mark(inner.mark);
+                drop(inner);
+                return if listed { () } else { self.passed(&meta.resource_version, false) };
+            }
+            (Arc::clone(&inner.ingest), inner.epoch, inner.mark)
+        };
+        let over = self.cache.settings.compress_over;
+        let entry = match Entry::new(json, &meta, (&ingest, epoch), &mut self.words, over) {
+            Ok(entry) => Arc::new(entry),
+            Err(error) => return self.malformed(&error),
+        };
+        entry.mark(mark);
+        let (old, hearers) = {
+            let mut inner = self.cache.inner.write();
+            (inner.store.insert(&name, Arc::clone(&entry)), Arc::clone(&inner.subscribers))
+        };
+        let reprojected = old.as_ref().is_some_and(|old| old.uid == entry.uid && old.version == entry.version);
+        if !reprojected {
+            tell(&hearers, &Event { name: &name, old: old.as_deref(), new: Some(&entry), listed });
+        }
+        if !listed {
+            self.passed(&meta.resource_version, false);
+        }
+    }
+
+    fn delete(&mut self, json: &Bytes) {
+        let Some((name, meta)) = self.scan(json) else { return };
+        let (old, hearers) = {
+            let mut inner = self.cache.inner.write();
+            let same = inner.store.get(&name).is_some_and(|entry| meta.uid.is_empty() || entry.uid.text() == *meta.uid);
+            (if same { inner.store.remove(&name) } else { None }, Arc::clone(&inner.subscribers))
+        };
+        if let Some(old) = &old {
+            tell(&hearers, &Event { name: &name, old: Some(old), new: None, listed: false });
+        }
+        self.passed(&meta.resource_version, false);
+    }
+
+    fn synced(&mut self, version: String) {
+        let (swept, hearers) = {
+            let mut inner = self.cache.inner.write();
+            let mark = inner.mark;
+            (inner.store.sweep(mark), Arc::clone(&inner.subscribers))
+        };
+        for (name, old) in &swept {
+            tell(&hearers, &Event { name, old: Some(old), new: None, listed: true });
+        }
+        drop(swept);
+        self.cache.progress.renew(rv_number(&version));
+        let served = {
+            let mut inner = self.cache.inner.write();
+            inner.listing = false;
+            inner.stored = Some((*inner.ingest).clone());
+            inner.version = Some(version).filter(|version| !version.is_empty() && version != "0");
+            let ready = |s: &&Arc<Subscriber>| s.stage() == Stage::Waiting && inner.ingest.covers(&s.needed);
+            let served: Vec<Arc<Subscriber>> = inner.subscribers.iter().filter(ready).cloned().collect();
+            served.iter().for_each(|subscriber| subscriber.set_stage(Stage::Replaying));
+            inner.blocked = None;
+            inner.announce();
+            served
+        };
+        served.iter().for_each(|subscriber| self.cache.spawn_replay(subscriber));
+        self.words.sweep();
+    }
+
+    /// Everything up to `version` has been taken in. A list that had no version leaves none to go on from until a bookmark
+    /// brings one: what comes before is not in order.
+    fn passed(&self, version: &str, bookmark: bool) {
+        {
+            let mut inner = self.cache.inner.write();
+            if inner.version.is_some() || bookmark {
+                inner.version = Some(version.to_owned());
+            }
+            unblock(&mut inner);
+        }
+        self.cache.progress.advance(rv_number(version));
+    }
+
+    fn interrupted(&self, interrupted: Interrupted) {
+        let mut inner = self.cache.inner.write();
+        *inner.restarts.entry(interrupted.reason).or_default() += 1;
+        if interrupted.blocked {
+            inner.blocked = Some((interrupted.reason, interrupted.message));
+            inner.announce();
+        }
+    }
+
+    fn scan(&self, json: &Bytes) -> Option<(ObjectName, Meta)> {
+        match Meta::scan(json) {
+            Ok(meta) if !meta.name.is_empty() => Some((meta.object_name(), meta)),
+            Ok(_) => None,
+            Err(error) => {
+                self.malformed(&error);
+                None
+            }
+        }
+    }
+
+    fn malformed(&self, error: &serde_json::Error) {
+        tracing::warn!(resource = %self.cache.resource, %error, "an object from a watch is not valid JSON and is left out");
+        *self.cache.inner.write().restarts.entry("Malformed").or_default() += 1;
+    }
+}
+
+/// The stream says something: its kind is there and allowed.
+fn unblock(inner: &mut crate::cache::Inner) {
+    if inner.blocked.take().is_some() {
+        inner.announce();
+    }
+}
+
+fn tell(hearers: &Hearers, event: &Event<'_>) {
+    hearers.iter().for_each(|subscriber| subscriber.react(event));
+}

@@ -1,0 +1,30 @@
+//! The caches' constants, as one value that tests scale.
+
+use std::time::Duration;
+
+/// How caches behave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheSettings {
+    /// Objects larger than this many bytes are compressed if that saves at least a quarter.
+    pub compress_over: usize,
+    /// How long a stream waits before it starts, so that subscribers which come together share one list.
+    pub gather: Duration,
+    /// How long a store is kept while its member is out of reach.
+    pub keep_paused: Duration,
+    /// After this time without an interruption, a stream that resumed counts as in step with its server even if nothing happened.
+    pub resume_grace: Duration,
+    /// Wait before a stream that ended by itself (which streams do not do) is started again.
+    pub restart: Duration,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            compress_over: 1024,
+            gather: Duration::from_millis(20),
+            keep_paused: Duration::from_secs(15 * 60),
+            resume_grace: Duration::from_secs(5),
+            restart: Duration::from_secs(1),
+        }
+    }
+}
