@@ -48,7 +48,14 @@ mod tests {
         let body = Body::new(regular.clone(), 1024);
         assert!(matches!(body, Body::Packed(_)) && body.len() < regular.len() / 4);
         assert_eq!(*body.json(), regular);
-        let noise: Vec<u8> = (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let mut state = 1u64;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[0]
+        };
+        let noise: Vec<u8> = (0..4000).map(|_| next()).collect();
         assert!(matches!(Body::new(noise, 1024), Body::Plain(_)));
         assert!(matches!(Body::new(b"{}".to_vec(), 1024), Body::Plain(_)));
     }
