@@ -137,7 +137,7 @@ impl Cache {
         let held = inner.stored.as_ref().is_some_and(|stored| stored.covers(&subscriber.needed));
         let coming = inner.ingest.covers(&subscriber.needed);
         let served = held && (coming || !inner.listing);
-        let restart = !served && !inner.opening && !(inner.listing && coming);
+        let restart = !(served || inner.opening || inner.listing && coming);
         if served {
             subscriber.set_stage(Stage::Replaying);
         }

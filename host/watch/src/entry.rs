@@ -1,7 +1,7 @@
 //! One cached object: its body and the little metadata that the host itself needs, packed.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -13,29 +13,45 @@ use motet_core::{
     names::{owner_plugin, parse_owner_value},
     object::rv_number,
     owned::{OwnedFields, owned_digests},
-    path::Projection,
 };
 
 use crate::body::Body;
 
-/// Texts that many objects of a cache share: label keys and values, finalizers.
-#[derive(Debug, Default)]
-pub(crate) struct Words(HashSet<Arc<str>>);
+type Label = (Arc<str>, Arc<str>);
 
-impl Words {
-    fn intern(&mut self, text: &str) -> Arc<str> {
-        if let Some(word) = self.0.get(text) {
+/// What many objects of a cache share: label keys and values, whole sets of labels, finalizers.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    words: HashSet<Arc<str>>,
+    labels: HashSet<Arc<[Label]>>,
+}
+
+impl Shared {
+    fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.get(text) {
             return Arc::clone(word);
         }
         let word: Arc<str> = text.into();
-        self.0.insert(Arc::clone(&word));
+        self.words.insert(Arc::clone(&word));
         word
     }
 
-    /// Drops words that no object uses any more.
+    fn labels(&mut self, labels: &BTreeMap<Box<str>, Box<str>>) -> Arc<[Label]> {
+        let labels: Vec<Label> = labels.iter().map(|(key, value)| (self.word(key), self.word(value))).collect();
+        if let Some(known) = self.labels.get(labels.as_slice()) {
+            return Arc::clone(known);
+        }
+        let labels: Arc<[Label]> = labels.into();
+        self.labels.insert(Arc::clone(&labels));
+        labels
+    }
+
+    /// Drops what no object uses any more.
     pub(crate) fn sweep(&mut self) {
-        self.0.retain(|word| Arc::strong_count(word) > 1);
-        self.0.shrink_to_fit();
+        self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+        self.words.retain(|word| Arc::strong_count(word) > 1);
+        self.labels.shrink_to_fit();
+        self.words.shrink_to_fit();
     }
 }
 
@@ -99,7 +115,7 @@ pub(crate) struct Entry {
     pub(crate) uid: Compact,
     pub(crate) version: Compact,
     pub(crate) generation: i64,
-    pub(crate) labels: Box<[(Arc<str>, Arc<str>)]>,
+    pub(crate) labels: Arc<[Label]>,
     pub(crate) finalizers: Box<[Arc<str>]>,
     pub(crate) managed: Option<Box<Managed>>,
     /// Which of the cache's projections the body went through.
@@ -109,34 +125,27 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Packs an object as the server sent it.
-    pub(crate) fn new(
-        json: &[u8],
-        meta: &Meta,
-        ingest: (&Projection, u32),
-        words: &mut Words,
-        compress_over: usize,
-    ) -> Result<Self, serde_json::Error> {
-        let labels = meta.labels.iter().map(|(key, value)| (words.intern(key), words.intern(value))).collect();
-        let owner = |(key, value): (&Box<str>, &Box<str>)| {
+    /// Packs an object: `json` as the server sent it, `body` as it is kept.
+    pub(crate) fn new(json: &[u8], meta: &Meta, body: Body, epoch: u32, shared: &mut Shared) -> Self {
+        let owner = |key: &str, value: &str| {
             let (target, set) = parse_owner_value(value)?;
             Some((owner_plugin(key)?, target, set.into()))
         };
-        let owners: Box<[_]> = meta.annotations.iter().filter_map(owner).collect();
+        let owners: Box<[_]> = meta.annotations.iter().filter_map(|(key, value)| owner(key, value)).collect();
         let fields = owned_digests(json).into_boxed_slice();
         let managed = (!owners.is_empty() || !fields.is_empty()).then(|| Box::new(Managed { owners, fields }));
-        Ok(Self {
-            body: Body::new(ingest.0.apply(json)?, compress_over),
+        Self {
+            body,
             uid: Compact::uid(&meta.uid),
             version: Compact::version(&meta.resource_version),
             generation: meta.generation,
-            labels,
-            finalizers: meta.finalizers.iter().map(|f| words.intern(f)).collect(),
+            labels: shared.labels(&meta.labels),
+            finalizers: meta.finalizers.iter().map(|f| shared.word(f)).collect(),
             managed,
-            epoch: ingest.1,
+            epoch,
             deleting: meta.deleting(),
             mark: AtomicU32::new(0),
-        })
+        }
     }
 
     /// Whether the server's `meta` is what is held, as the cache projects now.
@@ -169,13 +178,13 @@ impl Entry {
         self.managed.as_ref()?.fields.iter().find(|fields| fields.plugin == *plugin)
     }
 
-    /// Bytes held for it, without its name.
+    /// Bytes held for it, without its name and without the labels that it shares.
     pub(crate) fn size(&self) -> usize {
         let managed = self
             .managed
             .as_ref()
             .map_or(0, |m| size_of::<Managed>() + size_of_val(&*m.owners) + size_of_val(&*m.fields));
-        size_of::<Self>() + self.body.len() + size_of_val(&*self.labels) + size_of_val(&*self.finalizers) + managed
+        size_of::<Self>() + self.body.len() + size_of_val(&*self.finalizers) + managed
     }
 }
 

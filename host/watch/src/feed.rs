@@ -8,8 +8,9 @@ use motet_core::{Change, Meta, ObjectName, change::Interrupted, object::rv_numbe
 use tokio::{sync::watch, time::sleep};
 
 use crate::{
+    body::{Body, Sample},
     cache::{Cache, Order},
-    entry::{Entry, Words},
+    entry::{Entry, Shared},
     subscriber::{Event, Stage, Subscriber},
 };
 
@@ -17,7 +18,9 @@ use crate::{
 pub(crate) struct Feed {
     cache: Arc<Cache>,
     orders: watch::Receiver<Order>,
-    words: Words,
+    shared: Shared,
+    /// What bodies are packed against, and for which projection.
+    sample: Option<(Sample, u32)>,
 }
 
 /// Who hears of a change.
@@ -26,7 +29,7 @@ type Hearers = Arc<Vec<Arc<Subscriber>>>;
 impl Feed {
     pub(crate) fn new(cache: Arc<Cache>) -> Self {
         let orders = cache.order.subscribe();
-        Self { cache, orders, words: Words::default() }
+        Self { cache, orders, shared: Shared::default(), sample: None }
     }
 
     /// Runs until it is aborted.
@@ -48,7 +51,7 @@ impl Feed {
             () = sleep(keep) => {}
         }
         self.cache.empty();
-        self.words.sweep();
+        self.shared.sweep();
         let _ = self.orders.changed().await;
     }
 
@@ -141,15 +144,18 @@ impl Feed {
             if let Some(entry) = inner.store.get(&name).filter(|entry| entry.is_current(&meta, inner.epoch)) {
                 entry.mark(inner.mark);
                 drop(inner);
-                return if listed { () } else { self.passed(&meta.resource_version, false) };
+                if !listed {
+                    self.passed(&meta.resource_version, false);
+                }
+                return;
             }
             (Arc::clone(&inner.ingest), inner.epoch, inner.mark)
         };
-        let over = self.cache.settings.compress_over;
-        let entry = match Entry::new(json, &meta, (&ingest, epoch), &mut self.words, over) {
-            Ok(entry) => Arc::new(entry),
+        let json_kept = match ingest.apply(json) {
+            Ok(kept) => kept,
             Err(error) => return self.malformed(&error),
         };
+        let entry = Arc::new(Entry::new(json, &meta, self.pack(json_kept, epoch), epoch, &mut self.shared));
         entry.mark(mark);
         let (old, hearers) = {
             let mut inner = self.cache.inner.write();
@@ -162,6 +168,13 @@ impl Feed {
         if !listed {
             self.passed(&meta.resource_version, false);
         }
+    }
+
+    /// The first body of each projection is the sample for the rest.
+    fn pack(&mut self, json: Vec<u8>, epoch: u32) -> Body {
+        let known = self.sample.take().filter(|(_, of)| *of == epoch);
+        let (sample, _) = self.sample.insert(known.unwrap_or_else(|| (Sample::of(&json), epoch)));
+        Body::new(json, self.cache.settings.compress_over, sample)
     }
 
     fn delete(&mut self, json: &Bytes) {
@@ -201,7 +214,7 @@ impl Feed {
             served
         };
         served.iter().for_each(|subscriber| self.cache.spawn_replay(subscriber));
-        self.words.sweep();
+        self.shared.sweep();
     }
 
     /// Everything up to `version` has been taken in. A list that had no version leaves none to go on from until a bookmark

@@ -20,7 +20,7 @@ pub struct CacheSettings {
 impl Default for CacheSettings {
     fn default() -> Self {
         Self {
-            compress_over: 1024,
+            compress_over: 128,
             gather: Duration::from_millis(20),
             keep_paused: Duration::from_secs(15 * 60),
             resume_grace: Duration::from_secs(5),
