@@ -53,6 +53,9 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &HostState) -> ReconcileE
     ReconcileError::Killed { class, message: format!("{what}{}", stack(error)) }
 }
 
+/// Frames between a panic and the function that panicked: they say nothing about the guest.
+const LIBRARY: [&str; 5] = ["std::", "core::", "alloc::", "__rust", "abort"];
+
 /// The guest's functions, innermost first, where the component kept its names.
 fn stack(error: &wasmtime::Error) -> String {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
@@ -60,7 +63,7 @@ fn stack(error: &wasmtime::Error) -> String {
         .frames()
         .iter()
         .filter_map(|frame| frame.func_name().map(demangle))
-        .filter(|name| !name.contains("panicking") && !name.starts_with("__rust"))
+        .filter(|name| !LIBRARY.iter().any(|prefix| name.starts_with(prefix)))
         .take(FRAMES)
         .collect();
     if names.is_empty() { String::new() } else { format!("; in {}", names.join(" <- ")) }

@@ -1,1 +1,1 @@
-//! To be written.
+//! Guests for the tests of the runtime. Each example is a component; `make guests` builds them.

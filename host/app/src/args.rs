@@ -1,0 +1,218 @@
+//! What an operator may set: flags, over environment, over the config file.
+
+use std::{collections::BTreeSet, ffi::OsString, fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use motet_cluster::Allow;
+use motet_core::units::parse_duration;
+
+/// One host that runs sandboxed Kubernetes controllers for a whole fleet of clusters.
+///
+/// Every flag is also an environment variable (MOTET_ and the flag's name in capitals) and a camelCase key of the config file;
+/// a flag beats the environment, which beats the file.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "motet-host", version, max_term_width = 110)]
+pub struct Args {
+    /// YAML file with any of the settings below.
+    #[arg(long, value_name = "FILE", env = "MOTET_CONFIG")]
+    pub config: Option<PathBuf>,
+
+    /// Kubeconfig of the hub, or `none`; in-cluster credentials where there are any, else `none`.
+    #[arg(long, value_name = "FILE", env = "MOTET_HUB")]
+    pub hub: Option<PathBuf>,
+
+    /// Context of the hub's kubeconfig.
+    #[arg(long, value_name = "NAME", env = "MOTET_HUB_CONTEXT")]
+    pub hub_context: Option<String>,
+
+    /// Where member Secrets and plugin ConfigMaps live in the hub.
+    #[arg(long, value_name = "NS", env = "MOTET_NAMESPACE", default_value = "motet-system")]
+    pub namespace: String,
+
+    /// A folder of kubeconfigs (file stem = member) or one kubeconfig file (context = member). May repeat; watched.
+    #[arg(long, value_name = "PATH", env = "MOTET_MEMBERS", value_delimiter = ',', action = ArgAction::Append)]
+    pub members: Vec<PathBuf>,
+
+    /// Folder of NAME.yaml and the .wasm that it names. Watched.
+    #[arg(long, value_name = "DIR", env = "MOTET_PLUGINS")]
+    pub plugins: Option<PathBuf>,
+
+    /// Where compiled plugins are kept; the user's cache folder where not given.
+    #[arg(long, value_name = "DIR", env = "MOTET_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Address of health, metrics and status API.
+    #[arg(long, value_name = "ADDR", env = "MOTET_LISTEN", default_value = "127.0.0.1:9440")]
+    pub listen: SocketAddr,
+
+    /// Reconciles at once; the number of cores where not given.
+    #[arg(long, value_name = "N", env = "MOTET_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
+
+    /// Time between two probes of a member.
+    #[arg(long, value_name = "TIME", env = "MOTET_PROBE_INTERVAL", default_value = "10s", value_parser = duration)]
+    pub probe_interval: Duration,
+
+    /// Time for one probe.
+    #[arg(long, value_name = "TIME", env = "MOTET_PROBE_TIMEOUT", default_value = "5s", value_parser = duration)]
+    pub probe_timeout: Duration,
+
+    /// Failed probes in a row that make a member Unreachable.
+    #[arg(long, value_name = "N", env = "MOTET_UNHEALTHY_AFTER", default_value = "3", value_parser = clap::value_parser!(u32).range(1..))]
+    pub unhealthy_after: u32,
+
+    /// Good probes in a row that make it Ready again.
+    #[arg(long, value_name = "N", env = "MOTET_HEALTHY_AFTER", default_value = "2", value_parser = clap::value_parser!(u32).range(1..))]
+    pub healthy_after: u32,
+
+    /// First wait before a lost member is connected again.
+    #[arg(long, value_name = "TIME", env = "MOTET_RECONNECT_MIN", default_value = "1s", value_parser = duration)]
+    pub reconnect_min: Duration,
+
+    /// Longest wait.
+    #[arg(long, value_name = "TIME", env = "MOTET_RECONNECT_MAX", default_value = "5m", value_parser = duration)]
+    pub reconnect_max: Duration,
+
+    /// How long a member's new credentials may take to fill its caches before they take over all the same.
+    #[arg(long, value_name = "TIME", env = "MOTET_CACHE_SYNC_TIMEOUT", default_value = "60s", value_parser = duration)]
+    pub cache_sync_timeout: Duration,
+
+    /// How long a stopping host waits for what runs.
+    #[arg(long, value_name = "TIME", env = "MOTET_DRAIN_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub drain_timeout: Duration,
+
+    /// Whether metrics carry the label `member`.
+    #[arg(long, value_name = "BOOL", env = "MOTET_METRICS_PER_MEMBER", default_value = "true", action = ArgAction::Set)]
+    pub metrics_per_member: bool,
+
+    /// What member kubeconfigs may use besides embedded credentials: exec, auth-provider, files, proxy-url, insecure-tls.
+    #[arg(long, value_name = "LIST", env = "MOTET_ALLOW_KUBECONFIG", value_delimiter = ',', value_parser = allow)]
+    pub allow_kubeconfig: Vec<Allow>,
+
+    /// `text` or `json`; text on a terminal, else json, where not given.
+    #[arg(long, value_name = "FORMAT", env = "MOTET_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    /// What is logged, in RUST_LOG syntax.
+    #[arg(long, value_name = "FILTER", env = "MOTET_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).and_then(|d| if d.is_zero() { Err("must be more than nothing".into()) } else { Ok(d) })
+}
+
+fn allow(word: &str) -> Result<Allow, String> {
+    let all = Allow::all();
+    all.iter().find(|a| a.word() == word).copied().ok_or_else(|| {
+        format!("{word:?} is none of {}", all.iter().map(|a| a.word()).collect::<Vec<_>>().join(", "))
+    })
+}
+
+impl Args {
+    /// Reads flags, environment and config file. The error is a line that says what and where (or the text of `--help`).
+    pub fn read(arguments: impl IntoIterator<Item = OsString> + Clone) -> Result<Self, clap::Error> {
+        let first = Self::command().try_get_matches_from(arguments.clone())?;
+        let first = Self::from_arg_matches(&first)?;
+        let Some(path) = &first.config else { return Ok(first) };
+        let command = with_file(Self::command(), path)?;
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+
+    /// What member kubeconfigs may use.
+    pub fn allowed(&self) -> BTreeSet<Allow> {
+        self.allow_kubeconfig.iter().copied().collect()
+    }
+}
+
+/// Makes the file's settings the defaults: flags and environment then beat them by clap's own order.
+fn with_file(mut command: clap::Command, path: &std::path::Path) -> Result<clap::Command, clap::Error> {
+    let failed = |command: &mut clap::Command, message: String| {
+        command.error(clap::error::ErrorKind::InvalidValue, format!("{}: {message}", path.display()))
+    };
+    let text = fs::read_to_string(path).map_err(|e| failed(&mut command, e.to_string()))?;
+    let settings: serde_yaml::Mapping = serde_yaml::from_str(&text).map_err(|e| failed(&mut command, e.to_string()))?;
+    for (key, value) in settings {
+        let key = key.as_str().unwrap_or_default().to_string();
+        let id = key.chars().fold(String::new(), |id, c| {
+            if c.is_ascii_uppercase() { format!("{id}_{}", c.to_ascii_lowercase()) } else { format!("{id}{c}") }
+        });
+        let known: Vec<String> = command.get_arguments().map(|a| a.get_id().to_string()).filter(|k| k != "config").collect();
+        if !known.contains(&id) {
+            let nearest = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, &id)).cloned().unwrap_or_default();
+            return Err(failed(&mut command, format!("unknown key {key:?}; did you mean {:?}?", camel(&nearest))));
+        }
+        let values = texts(&value).ok_or_else(|| failed(&mut command, format!("{key} must be a value or a list of values")))?;
+        command = command.mut_arg(&id, |argument| argument.default_values(values));
+    }
+    Ok(command)
+}
+
+fn camel(id: &str) -> String {
+    let mut parts = id.split('_');
+    let first = parts.next().unwrap_or_default().to_string();
+    parts.fold(first, |all, part| all + &part[..1].to_uppercase() + &part[1..])
+}
+
+fn texts(value: &serde_yaml::Value) -> Option<Vec<String>> {
+    match value {
+        serde_yaml::Value::Sequence(items) => items.iter().map(text).collect(),
+        other => text(other).map(|t| vec![t]),
+    }
+}
+
+fn text(value: &serde_yaml::Value) -> Option<String> {
+    match value {
+        serde_yaml::Value::String(text) => Some(text.clone()),
+        serde_yaml::Value::Number(number) => Some(number.to_string()),
+        serde_yaml::Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Args, clap::Error> {
+        Args::read(std::iter::once("motet-host").chain(arguments.iter().copied()).map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_interface() {
+        let args = read(&[]).unwrap();
+        assert_eq!((args.namespace.as_str(), args.probe_interval, args.unhealthy_after), ("motet-system", Duration::from_secs(10), 3));
+        assert!(args.metrics_per_member && args.listen.to_string() == "127.0.0.1:9440");
+    }
+
+    #[test]
+    fn a_flag_beats_the_file() {
+        let file = std::env::temp_dir().join(format!("motet-args-{}.yaml", std::process::id()));
+        fs::write(&file, "probeInterval: 3s\nunhealthyAfter: 7\nmembers: [a, b]\nallowKubeconfig: [exec]\n").unwrap();
+        let path = file.to_str().unwrap();
+        let args = read(&["--config", path, "--unhealthy-after", "9"]).unwrap();
+        assert_eq!((args.probe_interval, args.unhealthy_after), (Duration::from_secs(3), 9));
+        assert_eq!((args.members.len(), args.allowed().len()), (2, 1));
+        fs::write(&file, "probeIntervall: 3s\n").unwrap();
+        let error = read(&["--config", path]).unwrap_err();
+        assert!(error.to_string().contains("probeInterval\""), "{error}");
+        assert_eq!(error.exit_code(), 2);
+        fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn bad_values_are_usage_errors() {
+        for bad in [["--probe-interval", "0s"], ["--probe-interval", "ten"], ["--allow-kubeconfig", "all"], ["--workers", "0"]] {
+            assert_eq!(read(&bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+    }
+}

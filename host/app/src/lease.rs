@@ -1,0 +1,170 @@
+//! One active host: a Lease in the hub. A host that does not hold it stands by; one that cannot renew it stops before it runs out.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use motet_core::{ApiError, Gvk, Meta, ObjectName, Resource, outcome::PatchKind, ports::{MemberApi, Write}};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long a Lease is good for without renewal.
+const DURATION: Duration = Duration::from_secs(15);
+/// A holder that could not renew for so long stops: what it has in flight ends before another takes over.
+const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// Between two attempts to take or renew.
+const RETRY: Duration = Duration::from_secs(2);
+const NAME: &str = "motet-host";
+
+/// One host's claim to the Lease.
+pub(crate) struct Election {
+    api: Arc<dyn MemberApi>,
+    namespace: String,
+    identity: String,
+    /// What others' Lease looked like and since when, by this host's clock: theirs may be off.
+    seen: Option<(String, Instant)>,
+}
+
+impl Election {
+    pub(crate) fn new(api: Arc<dyn MemberApi>, namespace: &str) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let identity = format!("{}_{}_{}", host.trim(), std::process::id(), jiff::Timestamp::now().as_millisecond());
+        Self { api, namespace: namespace.into(), identity, seen: None }
+    }
+
+    /// Waits until this host holds the Lease.
+    pub(crate) async fn acquire(&mut self) {
+        let mut told = false;
+        loop {
+            match self.attempt().await {
+                Ok(true) => return tracing::info!(identity = self.identity, "this host is active"),
+                Ok(false) if !told => {
+                    told = true;
+                    tracing::info!("another host is active; standing by");
+                }
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the Lease in the hub cannot be taken; trying again"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Renews until the Lease is lost, then cancels `active`. Returns when `active` is cancelled.
+    pub(crate) async fn hold(&mut self, active: CancellationToken) {
+        let mut renewed = Instant::now();
+        loop {
+            tokio::select! {
+                () = active.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+            let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
+            match tokio::time::timeout(left.min(RENEW_DEADLINE / 2).max(Duration::from_millis(100)), self.attempt()).await {
+                Ok(Ok(true)) => renewed = Instant::now(),
+                Ok(Ok(false)) => {
+                    tracing::error!("another host took the Lease; this one stops");
+                    return active.cancel();
+                }
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease was not renewed; trying again"),
+                Err(_) => tracing::warn!("the hub did not answer in time to renew the Lease; trying again"),
+            }
+            if renewed.elapsed() >= RENEW_DEADLINE {
+                tracing::error!("the Lease could not be renewed for {RENEW_DEADLINE:?}; this host stops");
+                return active.cancel();
+            }
+        }
+    }
+
+    /// Lets the next host take over at once.
+    pub(crate) async fn release(&self) {
+        let body = json!({ "spec": { "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now() } });
+        let released = async {
+            let resource = self.resource().await?;
+            let Some(lease) = self.api.get(&resource, &self.name()).await? else { return Ok(()) };
+            if holder(&lease) == self.identity { self.patch(&resource, &lease, body).await.map(drop) } else { Ok(()) }
+        };
+        if let Err(error) = released.await {
+            let error: ApiError = error;
+            tracing::warn!(%error, "the Lease was not released; another host waits until it runs out");
+        }
+    }
+
+    fn name(&self) -> ObjectName {
+        ObjectName::namespaced(&self.namespace, NAME)
+    }
+
+    async fn resource(&self) -> Result<Resource, ApiError> {
+        self.api.resource(&Gvk::new("coordination.k8s.io", "v1", "Lease")).await
+    }
+
+    /// True where this host holds the Lease now.
+    async fn attempt(&mut self) -> Result<bool, ApiError> {
+        let resource = self.resource().await?;
+        let spec = json!({
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": DURATION.as_secs(),
+            "acquireTime": now(),
+            "renewTime": now(),
+        });
+        let Some(lease) = self.api.get(&resource, &self.name()).await? else {
+            let body = json!({
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": { "name": NAME, "namespace": self.namespace },
+                "spec": spec,
+            });
+            let write = Write::Create { body: bytes(&body), manager: "motet-host".into() };
+            return match self.api.write(&resource, &self.name(), write).await {
+                Err(error) if error.code == 409 => Ok(false),
+                other => other.map(|_| true),
+            };
+        };
+        let mine = holder(&lease) == self.identity;
+        if !mine && !self.expired(&lease) {
+            return Ok(false);
+        }
+        let body = if mine { json!({ "spec": { "renewTime": now() } }) } else { json!({ "spec": spec }) };
+        match self.patch(&resource, &lease, body).await {
+            // Somebody else changed it between the read and the write.
+            Err(error) if error.code == 409 => Ok(false),
+            other => other.map(|_| true),
+        }
+    }
+
+    /// Whether another's Lease has not changed for as long as it is good for.
+    fn expired(&mut self, lease: &[u8]) -> bool {
+        let value: Value = serde_json::from_slice(lease).unwrap_or_default();
+        if holder(lease).is_empty() {
+            return true;
+        }
+        let seconds = value.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64).unwrap_or(DURATION.as_secs());
+        let version = Meta::scan(lease).map(|m| m.resource_version.to_string()).unwrap_or_default();
+        match &self.seen {
+            Some((known, since)) if *known == version => since.elapsed() >= Duration::from_secs(seconds),
+            _ => {
+                self.seen = Some((version, Instant::now()));
+                false
+            }
+        }
+    }
+
+    async fn patch(&self, resource: &Resource, lease: &[u8], mut body: Value) -> Result<Bytes, ApiError> {
+        let meta = Meta::scan(lease).map_err(|e| ApiError::new(0, "InvalidAnswer", e.to_string()))?;
+        body["metadata"] = json!({ "resourceVersion": meta.resource_version });
+        let write =
+            Write::Patch { body: bytes(&body), kind: PatchKind::Merge, manager: "motet-host".into(), subresource: None };
+        self.api.write(resource, &self.name(), write).await
+    }
+}
+
+fn holder(lease: &[u8]) -> String {
+    let value: Value = serde_json::from_slice(lease).unwrap_or_default();
+    value.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default().to_string()
+}
+
+fn bytes(value: &Value) -> Bytes {
+    value.to_string().into_bytes().into()
+}
+
+fn now() -> String {
+    format!("{:.6}", jiff::Timestamp::now())
+}

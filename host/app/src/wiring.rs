@@ -1,0 +1,189 @@
+//! Puts the stages together in the order in which data flows, and takes them apart in reverse.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use anyhow::{Context, Result, bail};
+use motet_catalog::{Catalog, CatalogEvent};
+use motet_cluster::Settings as ClientSettings;
+use motet_core::ports::MemberApi;
+use motet_dispatch::{Dispatcher, EngagedMember};
+use motet_fleet::{Fleet, FleetEvent, FleetSettings, Provider};
+use motet_queue::Queue;
+use motet_runtime::{ArtifactDir, Runtime};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{args::Args, host::Host, http, hub, lease::Election, publish::Publisher, shutdown};
+
+/// Runs the host until a signal or the loss of the Lease.
+pub(crate) async fn run(args: Args) -> Result<()> {
+    let stop = CancellationToken::new();
+    shutdown::on_signals(stop.clone()).context("signals cannot be received")?;
+    let client = ClientSettings { probe_timeout: args.probe_timeout, ..ClientSettings::default() };
+    let hub = hub::connect(&args, &client)?;
+    if hub.is_none() && args.members.is_empty() {
+        bail!("there is neither a hub nor any member: name a hub with --hub or kubeconfigs with --members");
+    }
+    let runtime = Runtime::new(&motet_runtime::Settings::default(), artifacts(&args)?)
+        .map_err(|e| anyhow::anyhow!("the Wasm engine cannot be started: {e:#}"))?;
+
+    let mut sources = Vec::new();
+    sources.extend(args.plugins.as_ref().map(|_| "folder"));
+    sources.extend(hub.as_ref().map(|_| "hub"));
+    let (catalog, plugins) = Catalog::start(runtime, &sources);
+    let dispatcher = Dispatcher::new(Queue::new(motet_queue::Settings::default()));
+    let active = Arc::new(AtomicBool::new(hub.is_none()));
+    let settings = fleet_settings(&args, client);
+    let (fleet, members) = Fleet::new(settings);
+    let host = Host {
+        dispatcher: dispatcher.clone(),
+        catalog: catalog.clone(),
+        fleet: fleet.clone(),
+        metrics_per_member: args.metrics_per_member,
+        active: active.clone(),
+    };
+    // Answers from the start: a standby is unready, not silent.
+    let http_stop = CancellationToken::new();
+    let server = http::serve(args.listen, host.clone(), http_stop.clone()).await?;
+
+    let mut election = hub.clone().map(|hub| Election::new(hub, &args.namespace));
+    if let Some(election) = &mut election
+        && stop.run_until_cancelled(election.acquire()).await.is_none()
+    {
+        http_stop.cancel();
+        return Ok(());
+    }
+    active.store(true, Ordering::Release);
+    let lost = CancellationToken::new();
+    let holding = election.map(|mut election| {
+        let lost = lost.clone();
+        tokio::spawn(async move {
+            election.hold(lost).await;
+            election
+        })
+    });
+
+    let workers = args.workers.map_or_else(cores, usize::from);
+    let mut tasks = dispatcher.start_workers(workers);
+    tokio::spawn(follow_plugins(dispatcher.clone(), plugins));
+    tokio::spawn(follow_members(dispatcher.clone(), members));
+    start_sources(&args, &catalog, hub.as_ref());
+    fleet.start(providers(&args, hub.as_ref()));
+    let publishing = hub.clone().map(|hub| tokio::spawn(Publisher::new(host, hub).run(stop.child_token())));
+
+    let clean = tokio::select! {
+        () = stop.cancelled() => true,
+        () = lost.cancelled() => false,
+    };
+    tracing::info!("draining");
+    if !dispatcher.drain(args.drain_timeout).await {
+        tracing::warn!("--drain-timeout passed with reconciles still running; they are dropped");
+    }
+    tasks.shutdown().await;
+    fleet.shut_down().await;
+    stop.cancel();
+    if let Some(publishing) = publishing {
+        let _ = publishing.await;
+    }
+    lost.cancel();
+    if let Some(holding) = holding
+        && let Ok(election) = holding.await
+        && clean
+    {
+        election.release().await;
+    }
+    http_stop.cancel();
+    let _ = server.await;
+    if clean { Ok(()) } else { bail!("the Lease in the hub was lost: start again to stand by") }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn artifacts(args: &Args) -> Result<ArtifactDir> {
+    let folder = match &args.data_dir {
+        Some(folder) => folder.clone(),
+        None => cache_dir().context("no cache folder: set --data-dir, or HOME")?,
+    };
+    match ArtifactDir::open(&folder) {
+        Ok(artifacts) => Ok(artifacts),
+        // A folder that cannot be trusted is an operator's business; one that cannot be written costs compile time only.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && folder.join("compiled").is_dir() => {
+            Err(error).context("--data-dir cannot be used")
+        }
+        Err(error) => {
+            tracing::warn!(folder = %folder.display(), %error, "--data-dir cannot be used: plugins are compiled at every start");
+            Ok(ArtifactDir::none())
+        }
+    }
+}
+
+fn cache_dir() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    base.map(|base| base.join("motet"))
+}
+
+fn fleet_settings(args: &Args, client: ClientSettings) -> FleetSettings {
+    FleetSettings {
+        probe_interval: args.probe_interval,
+        unhealthy_after: args.unhealthy_after,
+        healthy_after: args.healthy_after,
+        reconnect_min: args.reconnect_min,
+        reconnect_max: args.reconnect_max,
+        cache_sync_timeout: args.cache_sync_timeout,
+        allow: args.allowed(),
+        client,
+        ..FleetSettings::default()
+    }
+}
+
+fn providers(args: &Args, hub: Option<&Arc<dyn MemberApi>>) -> Vec<Provider> {
+    let secrets = hub.map(|hub| Provider::Secrets { hub: hub.clone(), namespace: args.namespace.clone() });
+    secrets.into_iter().chain(args.members.iter().map(|path| Provider::Path(path.clone()))).collect()
+}
+
+fn start_sources(args: &Args, catalog: &Catalog, hub: Option<&Arc<dyn MemberApi>>) {
+    if let Some(folder) = &args.plugins {
+        tokio::spawn(motet_catalog::watch_folder(folder.clone(), catalog.observer()));
+    }
+    if let Some(hub) = hub {
+        tokio::spawn(motet_catalog::watch_hub(hub.clone(), args.namespace.clone(), catalog.observer()));
+    }
+}
+
+/// catalog -> dispatch
+async fn follow_plugins(dispatcher: Dispatcher, mut events: mpsc::Receiver<CatalogEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            CatalogEvent::Set(revision) => dispatcher.set_plugin(revision),
+            CatalogEvent::Removed(plugin) => dispatcher.remove_plugin(&plugin),
+            CatalogEvent::Known(plugins) => dispatcher.set_known(plugins),
+        }
+    }
+}
+
+/// fleet -> dispatch
+async fn follow_members(dispatcher: Dispatcher, mut events: mpsc::Receiver<FleetEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            FleetEvent::Engaged(member) => dispatcher.engage(EngagedMember {
+                info: member.info.clone(),
+                api: member.api.clone(),
+                caches: member.caches.clone(),
+                paused: member.paused,
+            }),
+            FleetEvent::Changed(member) => dispatcher.change_member(member.info.clone(), member.paused),
+            FleetEvent::Lost(name) => dispatcher.lose(&name),
+            FleetEvent::Returned(name) => dispatcher.regain(&name),
+            FleetEvent::Disengaged(name) => dispatcher.disengage(&name),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The runtime on real guests (tests/guests, built by `make guests`).
+#![allow(missing_docs, reason = "tests")]
+
+#[path = "it/kit.rs"]
+mod kit;
+
+#[path = "it/contract.rs"]
+mod contract;
+#[path = "it/describe.rs"]
+mod describe;
+#[path = "it/limits.rs"]
+mod limits;
+#[path = "it/sandbox.rs"]
+mod sandbox;
