@@ -60,7 +60,8 @@ impl Feed {
         let resume = {
             let mut inner = self.cache.inner.write();
             let resume = inner.version.clone().filter(|_| inner.suffices());
-            inner.opening = resume.is_none();
+            // A list that another stream did not complete never will be.
+            (inner.opening, inner.listing) = (resume.is_none(), false);
             resume
         };
         let resumed = resume.is_some();

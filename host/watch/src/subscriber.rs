@@ -173,7 +173,7 @@ impl Subscriber {
 
     /// Enqueues the keys that a change concerns, if it counts.
     pub(crate) fn react(&self, event: &Event<'_>) {
-        if !matches!(self.stage(), Stage::Replaying | Stage::Active) {
+        if self.map == Map::None || !matches!(self.stage(), Stage::Replaying | Stage::Active) {
             return;
         }
         let old = event.old.filter(|entry| self.sees(event.name, entry)).map(View::new);

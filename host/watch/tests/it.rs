@@ -8,6 +8,7 @@ mod it {
     mod connection;
     mod fixtures;
     mod mapping;
+    mod model;
     mod projections;
     mod reads;
     mod relists;

@@ -1,9 +1,10 @@
 //! What each plugin sees, what the store keeps, and who waits for more.
 
+use motet_core::Change;
 use motet_watch::CacheState;
 use serde_json::json;
 
-use super::fixtures::{Want, World, object};
+use super::fixtures::{Want, World, object, settle};
 
 fn seeing(paths: &[&'static str]) -> Want {
     Want { projection: Some(paths.to_vec()), ..Want::default() }
@@ -88,4 +89,20 @@ async fn large_objects_come_back_as_they_were() {
     let whole = world.synced(Want::default(), &[object("n/x", 1, large.clone())]).await;
     assert_eq!(whole.sees("n/x").unwrap()["data"], large["data"]);
     assert!(world.caches.snapshot()[0].bytes < 2000, "compressed at rest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_not_completed_is_not_waited_for() {
+    let world = World::new();
+    let narrow = world.synced(seeing(&["/spec/a"]), &[]).await;
+    let wide = world.subscribe(seeing(&["/spec"])).await;
+    world.api.last().say([Change::Reset]).await;
+    drop(wide);
+    world.caches.swap_api(world.api.clone());
+    settle().await;
+    assert_eq!(world.api.last().resume.as_deref(), Some("100"), "what is left to serve needs no list");
+    let wide = world.subscribe(seeing(&["/spec"])).await;
+    assert_eq!(world.api.last().resume, None);
+    world.api.last().list("200", &[]).await;
+    assert!(wide.synced() && narrow.synced());
 }
