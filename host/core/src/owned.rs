@@ -115,8 +115,7 @@ pub fn sent_status_digest(json: &[u8]) -> Result<OwnedDigest, serde_json::Error>
 }
 
 fn mentions_manager(json: &[u8]) -> bool {
-    let needle = MANAGER_PREFIX.as_bytes();
-    json.windows(needle.len()).any(|window| window == needle)
+    memchr::memmem::find(json, MANAGER_PREFIX.as_bytes()).is_some()
 }
 
 fn is_secret(object: &Value) -> bool {
