@@ -53,6 +53,9 @@ pub(crate) fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Answ
 
 /// The `Status` of an error.
 pub(crate) fn error(error: &ApiError) -> Answer {
+    if error.code == 404 && error.reason.is_empty() {
+        return text(404, "404 page not found\n");
+    }
     let mut answer = json(error.code, &error.status());
     if let Some(seconds) = error.retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

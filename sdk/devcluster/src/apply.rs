@@ -6,6 +6,7 @@
 
 pub(crate) mod managers;
 pub(crate) mod set;
+pub(crate) mod typed;
 pub(crate) mod walk;
 
 use serde_json::Value;

@@ -32,7 +32,11 @@ fn each(object: &mut Value, field: &str, mut work: impl FnMut(&mut Value)) {
 /// Defaults that hold on every write.
 pub(crate) fn fill(resource: &Resource, object: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "pods") => within(object, &["spec"], pod_spec),
+        ("", "pods") => within(object, &["spec"], |spec| {
+            pod_spec(spec);
+            default(spec, "enableServiceLinks", true);
+        }),
+        ("", "limitranges") => within(object, &["spec"], |spec| each(spec, "limits", limit)),
         ("", "services") => service(object),
         ("", "secrets") => {
             default(object, "type", "Opaque");
@@ -82,7 +86,11 @@ pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) 
     match resource.plural.as_str() {
         "pods" if resource.group.is_empty() => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
         "namespaces" => object["status"] = json!({"phase": "Active"}),
-        "services" if resource.group.is_empty() => cluster_ip(state, object),
+        "services" if resource.group.is_empty() => {
+            object["status"] = json!({"loadBalancer": {}});
+            cluster_ip(state, object);
+        }
+        "resourcequotas" => object["status"] = json!({}),
         "persistentvolumeclaims" => object["status"] = json!({"phase": "Pending"}),
         "deployments" | "replicasets" | "statefulsets" | "daemonsets" | "jobs" | "ingresses" => {
             default(object, "status", json!({}))
@@ -129,8 +137,19 @@ fn cluster_ip(state: &State, service: &mut Value) {
 }
 
 fn service(object: &mut Value) {
-    default(object, "status", json!({"loadBalancer": {}}));
     within(object, &["spec"], service_spec);
+}
+
+/// A container's limits follow from one another where they are not given.
+fn limit(limit: &mut Value) {
+    if limit.get("type").is_none_or(|kind| kind != "Container") {
+        return;
+    }
+    for (to, from) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")] {
+        let Some(Value::Object(amounts)) = limit.get(from).cloned() else { continue };
+        default(limit, to, json!({}));
+        within(limit, &[to], |target| amounts.into_iter().for_each(|(name, amount)| default(target, &name, amount)));
+    }
 }
 
 fn service_spec(spec: &mut Value) {

@@ -42,7 +42,7 @@ impl Options {
             let cause = crate::error::Cause {
                 reason: "FieldValueNotSupported",
                 message: format!(
-                    "Unsupported value: \"{policy}\": supported values: \"Background\", \"Foreground\", \"Orphan\", \"\""
+                    "Unsupported value: \"{policy}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
                 ),
                 field: "propagationPolicy".into(),
             };
@@ -94,17 +94,20 @@ pub(crate) fn delete(
 }
 
 fn check(resource: &Resource, stored: &Stored, options: &Options) -> Result<(), ApiError> {
-    let conflict = |why: String| Err(ApiError::conflict(resource.named(&stored.key.name), &why));
+    let what = crate::error::Named { group: &resource.group, plural: &resource.kind, name: &stored.key.name };
+    let conflict = |why: String| Err(ApiError::conflict(what, &why));
     if let Some(uid) = options.uid.as_ref().filter(|uid| ***uid != *stored.uid) {
         return conflict(format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and \
+             then recreated",
             stored.uid
         ));
     }
     let version = stored.version.to_string();
     if let Some(asked) = options.version.as_ref().filter(|asked| **asked != version) {
         return conflict(format!(
-            "Precondition failed: ResourceVersion in precondition: {asked}, ResourceVersion in object meta: {version}"
+            "the ResourceVersion in the precondition ({asked}) does not match the ResourceVersion in record ({version}). The object \
+             might have been modified"
         ));
     }
     Ok(())

@@ -51,7 +51,7 @@ pub(crate) fn answer(core: &Core, ask: &Ask, segments: &[String]) -> Result<Answ
         ["metrics" | "logs" | "debug" | ".well-known" | "openid" | "configz" | "statusz" | "flagz", ..] => {
             Err(ApiError::not_implemented(&ask.path))
         }
-        _ => Err(ApiError::no_such_resource()),
+        _ => Err(ApiError::no_such_path()),
     }
 }
 
@@ -63,7 +63,7 @@ fn unknown_group(name: &str) -> ApiError {
     if ABSENT_GROUPS.contains(&name) {
         ApiError::not_implemented(&format!("the API group {name}"))
     } else {
-        ApiError::no_such_resource()
+        ApiError::no_such_path()
     }
 }
 

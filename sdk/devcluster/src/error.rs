@@ -105,11 +105,26 @@ impl ApiError {
         Self::of(403, "Forbidden", what, format!("{} is forbidden: {why}", what.text()))
     }
 
+    /// A new object in a namespace that is going away.
+    pub(crate) fn terminating(what: Named<'_>, namespace: &str) -> Self {
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut error = Self::forbidden(what, &why);
+        if let Some(details) = &mut error.details {
+            let message = format!("namespace {namespace} is being terminated");
+            details["causes"] =
+                json!([{"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"}]);
+        }
+        error
+    }
+
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
         let dot = if group.is_empty() { "" } else { "." };
         let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
         let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
-        let mut details = json!({"name": name, "kind": kind, "causes": encode(&causes)});
+        let mut details = json!({"kind": kind, "causes": encode(&causes)});
+        if !name.is_empty() {
+            details["name"] = name.into();
+        }
         if !group.is_empty() {
             details["group"] = group.into();
         }
@@ -119,6 +134,16 @@ impl ApiError {
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
+    }
+
+    /// A group, version or path that is nowhere: answered in plain text.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(404, "", "404 page not found\n")
+    }
+
+    /// An applied object that does not fit its schema; a kube-apiserver calls that an error of its own.
+    pub(crate) fn untyped(message: String) -> Self {
+        Self::new(500, "", message)
     }
 
     /// A JSON patch that cannot be carried out.
@@ -201,7 +226,10 @@ impl ApiError {
     /// The `Status` object that says it.
     pub(crate) fn status(&self) -> Value {
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code});
+            "message": self.message, "code": self.code});
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
         if let Some(details) = &self.details {
             status["details"] = details.clone();
         }

@@ -32,7 +32,7 @@ pub struct Requests {
 impl Requests {
     /// All gets, lists and watches.
     pub fn reads(&self) -> u64 {
-        self.sum(|verb| is_read(verb))
+        self.sum(is_read)
     }
 
     /// All requests that could change something.

@@ -69,7 +69,9 @@ fn options(query: &Query) -> Result<Options, ApiError> {
 /// Reads a resourceVersion parameter.
 pub(crate) fn parse_version(text: &str) -> Result<u64, ApiError> {
     text.parse()
-        .map_err(|_| ApiError::bad_request(format!("Invalid value: \"{text}\": resourceVersion is not a number")))
+        .map_err(|_| ApiError::bad_request(format!(
+            "invalid resource version: resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: parsing \"{text}\": invalid syntax"
+        )))
 }
 
 /// Waits a little until the cluster has reached a version; 504 if it does not.
@@ -94,6 +96,9 @@ pub(crate) async fn list(core: &Core, view: View<'_>, selector: &Selector, query
     let page = page(&core.state.lock(), view, selector, &options)?;
     let mut meta = Map::new();
     meta.insert("resourceVersion".into(), page.version.to_string().into());
+    if view.resource.custom {
+        meta.insert("continue".into(), "".into());
+    }
     if let Some(last) = &page.more {
         meta.insert("continue".into(), encode(page.version, last).into());
         if selector.is_open() {
@@ -145,7 +150,7 @@ fn encode(version: u64, last: &Key) -> String {
 }
 
 fn decode(token: &str) -> Result<(u64, Key), ApiError> {
-    let bad = || ApiError::bad_request(format!("continue key is not valid: {token}"));
+    let bad = || ApiError::bad_request(format!("invalid continue token: continue key is not valid: {token}"));
     let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| bad())?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
     let version = value["rv"].as_u64().ok_or_else(bad)?;

@@ -128,6 +128,8 @@ fn list(ty: Option<Type<'_>>, map: &mut Map<String, Value>, field: &str, items: 
         *slot = Value::Array(Vec::new());
     }
     let Some(target) = slot.as_array_mut() else { return Ok(()) };
+    let before = ids(target, key);
+    let order = ids(&items, key);
     for mut item in items {
         if key.is_empty() {
             if !target.contains(&item) {
@@ -153,7 +155,27 @@ fn list(ty: Option<Type<'_>>, map: &mut Map<String, Value>, field: &str, items: 
             }
         }
     }
+    interleave(target, key, &before, &order);
     Ok(())
+}
+
+/// What tells items apart: the merge key's value, or the item itself.
+fn ids(items: &[Value], key: &str) -> Vec<Value> {
+    items.iter().map(|item| if key.is_empty() { item.clone() } else { item[key].clone() }).collect()
+}
+
+/// Orders a merged list: the patch's items in the patch's order, those it does not name where they stood among them.
+fn interleave(target: &mut Vec<Value>, key: &str, before: &[Value], order: &[Value]) {
+    let id = |item: &Value| if key.is_empty() { item.clone() } else { item[key].clone() };
+    let stood = |item: &Value| before.iter().position(|b| *b == id(item));
+    let (mut named, rest): (Vec<Value>, Vec<Value>) = target.drain(..).partition(|item| order.contains(&id(item)));
+    named.sort_by_key(|item| order.iter().position(|o| *o == id(item)));
+    let (mut named, mut rest) = (named.into_iter().peekable(), rest.into_iter().peekable());
+    while let (Some(left), Some(right)) = (named.peek(), rest.peek()) {
+        let patch_first = stood(left).is_none_or(|at| Some(at) <= stood(right));
+        target.extend(if patch_first { named.next() } else { rest.next() });
+    }
+    target.extend(named.chain(rest));
 }
 
 fn without_directives(mut value: Value) -> Value {
@@ -204,6 +226,12 @@ mod tests {
         let patch = json!({"metadata": {"finalizers": ["c"], "$deleteFromPrimitiveList/finalizers": ["a"],
             "$setElementOrder/finalizers": ["c", "b"], "labels": {"x": null, "y": "2"}}});
         assert_eq!(patched(live, patch), json!({"metadata": {"finalizers": ["c", "b"], "labels": {"y": "2"}}}));
+        let live = json!({"metadata": {"ownerReferences": [{"uid": "a"}, {"uid": "b"}]}});
+        let merged = patched(live, json!({"metadata": {"ownerReferences": [{"uid": "n"}, {"uid": "b", "name": "x"}]}}));
+        assert_eq!(
+            merged["metadata"]["ownerReferences"],
+            json!([{"uid": "n"}, {"uid": "a"}, {"uid": "b", "name": "x"}])
+        );
     }
 
     #[test]

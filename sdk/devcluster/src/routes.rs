@@ -88,10 +88,10 @@ fn find(state: &State, place: &Place) -> Result<Arc<Resource>, ApiError> {
         ("", "bindings" | "componentstatuses" | "watch" | "proxy")
     );
     if known {
-        Err(ApiError::not_implemented(&format!("the path /{}", place.plural)))
-    } else {
-        Err(ApiError::no_such_resource())
+        return Err(ApiError::not_implemented(&format!("the path /{}", place.plural)));
     }
+    let group = state.resources().iter().any(|r| r.group == place.group);
+    Err(if group { ApiError::no_such_resource() } else { ApiError::no_such_path() })
 }
 
 /// A request for a resource that exists.
@@ -110,7 +110,7 @@ async fn serve(
     body: Incoming,
 ) -> Result<Answer, ApiError> {
     let call = Call { core, ask, place, resource };
-    if call.resource.namespaced != !place.namespace.is_empty()
+    if call.resource.namespaced == place.namespace.is_empty()
         && !(place.name.is_empty() && call.resource.namespaced && is_read(ask.verb()))
     {
         return Err(ApiError::no_such_resource());
@@ -253,6 +253,7 @@ impl Call<'_> {
             version: self.version()?,
             namespace: self.place.namespace.clone(),
             name: self.place.name.clone(),
+            sub: self.place.subresource.clone(),
             status: self.place.subresource == "status",
             manager: self.ask.manager(),
             dry_run: query.get("dryRun") == "All",

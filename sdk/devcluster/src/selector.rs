@@ -41,11 +41,7 @@ struct Field {
 impl Selector {
     /// Reads `labelSelector` and `fieldSelector` for a resource.
     pub(crate) fn new(resource: &Resource, namespace: &str, labels: &str, fields: &str) -> Result<Self, ApiError> {
-        Ok(Self {
-            namespace: namespace.into(),
-            labels: parse_labels(labels)?,
-            fields: parse_fields(resource, labels, fields)?,
-        })
+        Ok(Self { namespace: namespace.into(), labels: parse_labels(labels)?, fields: parse_fields(resource, fields)? })
     }
 
     /// True if it takes everything in its scope.
@@ -162,6 +158,9 @@ fn parse_label(text: &str) -> Result<Label, ApiError> {
         let than = number.trim().parse().map_err(|_| bad_label(number, "expected: an integer"))?;
         return label(key, if text.contains('>') { Test::Above(than) } else { Test::Below(than) });
     }
+    if let Some(word) = text.split_whitespace().nth(1) {
+        return Err(bad_label(word, "expected: in, notin, =, ==, !=, gt, lt"));
+    }
     label(text, Test::Exists)
 }
 
@@ -170,7 +169,7 @@ fn checked_key(key: &str, text: &str) -> Result<String, ApiError> {
     if fine { Ok(key.to_owned()) } else { Err(bad_label(text, "expected: a label key")) }
 }
 
-fn parse_fields(resource: &Resource, labels: &str, text: &str) -> Result<Vec<Field>, ApiError> {
+fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<Field>, ApiError> {
     let mut out = Vec::new();
     for part in text.split(',').filter(|p| !p.is_empty()) {
         let (key, equal, value) = if let Some((key, value)) = part.split_once("!=") {
@@ -184,13 +183,14 @@ fn parse_fields(resource: &Resource, labels: &str, text: &str) -> Result<Vec<Fie
             || (key == "metadata.namespace" && resource.namespaced)
             || resource.selectable.iter().any(|s| s == key);
         if !known {
-            let gv = resource.versions.first().map(|v| resource.api_version(&v.name)).unwrap_or_default();
-            let what = if resource.group.is_empty() { format!("/{gv}") } else { gv };
-            return Err(ApiError::bad_request(format!(
-                "Unable to find \"{what}, Resource={}\" that match label selector \"{labels}\", field selector \"{text}\": \
-                 field label not supported: {key}",
-                resource.plural
-            )));
+            let plain = resource.selectable.is_empty() && !resource.custom;
+            return Err(ApiError::bad_request(if plain {
+                let names =
+                    if resource.namespaced { "\"metadata.name\", \"metadata.namespace\"" } else { "\"metadata.name\"" };
+                format!("\"{key}\" is not a known field selector: only {names}")
+            } else {
+                format!("field label not supported: {key}")
+            }));
         }
         out.push(Field { path: key.split('.').map(str::to_owned).collect(), value: value.into(), equal });
     }

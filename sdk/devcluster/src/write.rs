@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::apply::managers::{Identity, Managers, describe};
 use crate::apply::{self, Reach};
@@ -20,6 +20,8 @@ pub(crate) struct Write<'a> {
     pub(crate) version: &'a Version,
     pub(crate) namespace: String,
     pub(crate) name: String,
+    /// The subresource written to: empty, "status" or "scale".
+    pub(crate) sub: String,
     /// The write goes to the status subresource.
     pub(crate) status: bool,
     pub(crate) manager: String,
@@ -55,10 +57,6 @@ impl Write<'_> {
             (false, true) => Reach::AllButStatus,
             (false, false) => Reach::Everything,
         }
-    }
-
-    fn subresource(&self) -> &'static str {
-        if self.status { "status" } else { "" }
     }
 
     fn not_found(&self) -> ApiError {
@@ -106,15 +104,9 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     }
     let mut managers = Managers::default();
     let who = Identity::updater(&write.manager, &write.api_version(), "");
-    apply::update(
-        write.version.ty(),
-        &Value::Object(Map::new()),
-        &body,
-        &mut managers,
-        &who,
-        write.reach(),
-        &object::now(),
-    );
+    // The typed structs of built-in kinds always have a spec and a status; nobody owns that they are there.
+    let nothing = if write.resource.custom { json!({}) } else { json!({"spec": {}, "status": {}}) };
+    apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
     let stored = keep(state, &write, body, &managers);
     Ok(Done { stored, created: true, warnings })
 }
@@ -129,7 +121,7 @@ pub(crate) fn replace(state: &mut State, write: &Write<'_>, mut body: Value) -> 
     };
     if write.resource.custom && object::sent_version(&body).is_none() {
         let cause = Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update");
-        return Err(write.invalid(&write.name, vec![cause]));
+        return Err(ApiError::invalid(&write.resource.group, &write.resource.plural, &write.name, vec![cause]));
     }
     change(state, write, live, body, None)
 }
@@ -151,14 +143,27 @@ pub(crate) fn patch(state: &mut State, write: &Write<'_>, kind: patch::Kind, byt
 
 /// Server-side apply.
 pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> Result<Done, ApiError> {
-    check_kind(write, &config)?;
+    if check_kind(write, &config).is_err() {
+        let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        return Err(ApiError::bad_request(format!("invalid object type: {version}, Kind={kind}")));
+    }
+    let of = format!(
+        "{}/{}; {}, Kind={}",
+        object::meta(&config, "namespace"),
+        object::meta(&config, "name"),
+        write.api_version(),
+        write.resource.kind
+    );
     place(write, &mut config)?;
     if config["metadata"].get("managedFields").is_some_and(|m| !m.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     let mut warnings = Vec::new();
-    unknown_fields(write, &mut config, &mut warnings)?;
     fill::drop_nulls(write.version.ty(), &mut config);
+    if let Err(why) = apply::typed::check(write.version.ty(), &config) {
+        return Err(ApiError::untyped(format!("failed to create typed patch object ({of}): {why}")));
+    }
     let live = write.live(state);
     let exists = live.is_some();
     if !exists && write.status {
@@ -166,7 +171,7 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
     }
     let mut base = live.clone().unwrap_or_else(|| Value::Object(Map::new()));
     let mut managers = Managers::take(&mut base);
-    let who = Identity::applier(&write.manager, &write.api_version(), write.subresource());
+    let who = Identity::applier(&write.manager, &write.api_version(), &write.sub);
     let now = object::now();
     let mode = (write.reach(), write.force);
     let applied = apply::apply(write.version.ty(), &base, &config, &mut managers, &who, mode, &now);
@@ -223,7 +228,7 @@ fn change(
         }
         None => {
             let mut managers = if reset { Managers::default() } else { before.clone() };
-            let who = Identity::updater(&write.manager, &write.api_version(), write.subresource());
+            let who = Identity::updater(&write.manager, &write.api_version(), &write.sub);
             apply::update(write.version.ty(), &live, &body, &mut managers, &who, write.reach(), &now);
             managers
         }
@@ -356,9 +361,7 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
             return Err(ApiError::not_found(what));
         };
         if state.terminating.contains(&*write.namespace) || object::is_deleting(&namespace.value()) {
-            let why =
-                format!("unable to create new content in namespace {} because it is being terminated", write.namespace);
-            return Err(ApiError::forbidden(write.resource.named(&write.name), &why));
+            return Err(ApiError::terminating(write.resource.named(&write.name), &write.namespace));
         }
     }
     if write.version.status

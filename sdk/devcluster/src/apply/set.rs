@@ -149,7 +149,8 @@ impl Set {
     }
 }
 
-fn readable(element: &str) -> String {
+/// A path element as people read it.
+pub(crate) fn readable(element: &str) -> String {
     match element.split_at_checked(2) {
         Some(("f:", name)) => format!(".{name}"),
         Some(("v:", value)) => format!("[={value}]"),

@@ -8,7 +8,7 @@ use super::set::Set;
 use crate::schema::{Form, Type, form};
 
 /// The path element of a list item. Items without their keys fall together, as they do on a kube-apiserver.
-fn element(form: Form<'_>, item: &Value) -> String {
+pub(crate) fn element(form: Form<'_>, item: &Value) -> String {
     match form {
         Form::Keyed(keys) => {
             let mut pairs: Vec<(&str, Value)> = Vec::with_capacity(keys.len());

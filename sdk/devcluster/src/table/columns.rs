@@ -32,7 +32,8 @@ fn created() -> Column {
 
 /// The columns of a resource in a version.
 pub(crate) fn of(resource: &Resource, version: &str) -> Vec<Column> {
-    let mut out = vec![name()];
+    // Events are told by what they say; their names only take room.
+    let mut out = vec![if resource.plural == "events" { wide(name()) } else { name() }];
     if resource.custom {
         let listed = resource.version(version).map(|v| v.columns.as_slice()).unwrap_or_default();
         out.extend(listed.iter().map(custom));

@@ -49,7 +49,7 @@ fn take<'a>(value: &'a Value, step: &str) -> Vec<&'a Value> {
         let Some((left, right)) = filter.split_once("==") else { return Vec::new() };
         let (left, right) = (left.trim().trim_start_matches('@'), right.trim().trim_matches(['"', '\'']));
         let equal = |item: &&Value| {
-            find(item, left).first().is_some_and(|v| v.as_str().map_or(v.to_string() == right, |s| s == right))
+            find(item, left).first().is_some_and(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned) == right)
         };
         return value.as_array().into_iter().flatten().filter(equal).collect();
     }
