@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc};
 use motet_core::ports::MemberApi;
 use tokio::sync::mpsc;
 
-use crate::{FleetSettings, fleet::Announcement};
+use crate::{FleetSettings, MemberSpec, fleet::Announcement};
 
 /// One source of members.
 pub enum Provider {
@@ -22,6 +22,8 @@ pub enum Provider {
     },
     /// A folder in which every file is a member, or a file in which every context is.
     Path(PathBuf),
+    /// Whoever holds the other end: each message is all members as of now.
+    Fed(mpsc::Receiver<Vec<MemberSpec>>),
 }
 
 impl Provider {
@@ -30,6 +32,7 @@ impl Provider {
         match self {
             Self::Secrets { namespace, .. } => format!("secret/{namespace}"),
             Self::Path(path) => format!("path/{}", path.display()),
+            Self::Fed(_) => "fed".into(),
         }
     }
 
@@ -39,6 +42,13 @@ impl Provider {
         match self {
             Self::Secrets { hub, namespace } => secrets::run(&*hub, &namespace, &name, index, announce).await,
             Self::Path(path) => path::run(path, &name, &settings, index, announce).await,
+            Self::Fed(mut members) => {
+                while let Some(all) = members.recv().await {
+                    if announce.send((index, all.into_iter().map(Arc::new).collect())).await.is_err() {
+                        return;
+                    }
+                }
+            }
         }
     }
 }
