@@ -1,11 +1,14 @@
 //! What a cluster serves: one shared table per member, from aggregated discovery or, on older servers, group by group.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
 
 use futures::{StreamExt as _, stream};
 use http::HeaderValue;
 use motet_core::{ApiError, Gvk, Resource};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -22,7 +25,7 @@ const AGGREGATED: HeaderValue = HeaderValue::from_static(
 const GROUPS_AT_ONCE: usize = 8;
 
 /// All kinds that a cluster serves.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Table {
     kinds: HashMap<Gvk, Resource>,
     /// (group, plural) to the preferred version's kind.
@@ -50,6 +53,24 @@ impl Table {
         let plural = (resource.gvk.group.clone(), resource.plural.clone());
         self.plurals.entry(plural).or_insert_with(|| resource.gvk.clone());
         self.kinds.entry(resource.gvk.clone()).or_insert(resource);
+    }
+}
+
+/// The tables of all members: clusters of a fleet mostly serve the same kinds, and then share one table.
+#[derive(Debug, Default)]
+pub struct SharedTables(Mutex<Vec<Weak<Table>>>);
+
+impl SharedTables {
+    /// The table that is equal to this one, or this one from now on.
+    fn share(&self, table: Table) -> Arc<Table> {
+        let mut tables = self.0.lock();
+        tables.retain(|t| t.strong_count() > 0);
+        if let Some(equal) = tables.iter().filter_map(Weak::upgrade).find(|t| **t == table) {
+            return equal;
+        }
+        let table = Arc::new(table);
+        tables.push(Arc::downgrade(&table));
+        table
     }
 }
 
@@ -114,7 +135,7 @@ impl Discovery {
                 return Ok(table.clone());
             }
         }
-        let table = Arc::new(fetch(transport, settings).await?);
+        let table = settings.tables.share(fetch(transport, settings).await?);
         *self.state.write() = State { table: Some(table.clone()), fetched: Some(Instant::now()), stale: false };
         Ok(table)
     }

@@ -28,7 +28,7 @@ mod transport;
 pub use backoff::Backoff;
 pub use client::Client;
 pub use connection::{Connection, Credentials, ExecCommand, Impersonate, Secret, Server, TlsOptions};
-pub use discovery::Table;
+pub use discovery::{SharedTables, Table};
 pub use health::{Identity, Probe};
 pub use kubeconfig::{Allow, KubeconfigError, MAX_KUBECONFIG, contexts, parse};
 pub use settings::{LIST_PERMITS, Settings, WatchSettings};

@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
+use crate::SharedTables;
+
 /// How a [`Client`](crate::Client) behaves. The defaults are those of DESIGN sections 6 and 7.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -32,6 +34,8 @@ pub struct Settings {
     pub watch: WatchSettings,
     /// Permits for lists that fill a cache, shared by the whole host.
     pub list_permits: Arc<Semaphore>,
+    /// What clusters serve, shared by the whole host.
+    pub tables: Arc<SharedTables>,
 }
 
 /// Rules of list/watch streams, after client-go's reflector.
@@ -84,6 +88,7 @@ impl Default for Settings {
             discovery_interval: Duration::from_secs(3),
             watch: WatchSettings::default(),
             list_permits: Arc::new(Semaphore::new(LIST_PERMITS)),
+            tables: Arc::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Builds the TLS side of a connection: trust, client certificate, ALPN.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -50,19 +50,20 @@ fn certificates(pem: &[u8], field: &str) -> Result<Vec<CertificateDer<'static>>,
     if all.is_empty() { Err(invalid(format!("{field} holds no certificate"))) } else { Ok(all) }
 }
 
-fn roots(ca: Option<&[u8]>) -> Result<RootCertStore, KubeconfigError> {
+/// The system's roots, loaded once: a hundred certificates per member would add up.
+static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     let mut store = RootCertStore::empty();
-    match ca {
-        Some(pem) => {
-            for certificate in certificates(pem, "certificate-authority-data")? {
-                store.add(certificate).map_err(|e| invalid(format!("certificate-authority-data: {e}")))?;
-            }
-        }
-        None => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
+    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    Arc::new(store)
+});
+
+fn roots(ca: Option<&[u8]>) -> Result<Arc<RootCertStore>, KubeconfigError> {
+    let Some(pem) = ca else { return Ok(SYSTEM.clone()) };
+    let mut store = RootCertStore::empty();
+    for certificate in certificates(pem, "certificate-authority-data")? {
+        store.add(certificate).map_err(|e| invalid(format!("certificate-authority-data: {e}")))?;
     }
-    Ok(store)
+    Ok(Arc::new(store))
 }
 
 /// Accepts every certificate, as `insecure-skip-tls-verify` asks; signatures are still checked.

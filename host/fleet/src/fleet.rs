@@ -1,7 +1,7 @@
 //! Starts and stops managers as providers announce and withdraw members.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -64,6 +64,7 @@ impl Fleet {
             waiting: waiting.clone(),
             sources,
             announced: BTreeMap::new(),
+            twice: HashSet::new(),
             running: HashMap::new(),
             leaving: HashMap::new(),
         };
@@ -115,6 +116,8 @@ struct Coordinator {
     sources: Vec<String>,
     announced: BTreeMap<usize, Vec<Arc<MemberSpec>>>,
     running: HashMap<MemberName, Running>,
+    /// Names of which people were told that this provider announces them in vain.
+    twice: HashSet<(MemberName, usize)>,
     /// Managers that were told to go; a new one of the same name starts after them.
     leaving: HashMap<MemberName, JoinHandle<()>>,
 }
@@ -176,14 +179,16 @@ impl Coordinator {
     }
 
     /// One spec for each name: where two providers announce the same name, the older one.
-    fn wanted(&self) -> BTreeMap<MemberName, Arc<MemberSpec>> {
+    fn wanted(&mut self) -> BTreeMap<MemberName, Arc<MemberSpec>> {
         let mut wanted: BTreeMap<MemberName, Arc<MemberSpec>> = BTreeMap::new();
         for (provider, specs) in &self.announced {
             for spec in specs {
                 match wanted.get(&spec.name) {
                     Some(other) if other.created <= spec.created => {
-                        let source = self.sources.get(*provider).map_or("", String::as_str);
-                        tracing::warn!(member = %spec.name, used = other.provider, ignored = source, "a member is announced twice");
+                        if self.twice.insert((spec.name.clone(), *provider)) {
+                            let ignored = self.sources.get(*provider).map_or("", String::as_str);
+                            tracing::warn!(member = %spec.name, used = other.provider, ignored, "a member is announced twice");
+                        }
                     }
                     _ => drop(wanted.insert(spec.name.clone(), spec.clone())),
                 }

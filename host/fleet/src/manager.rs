@@ -51,8 +51,10 @@ struct Engaged {
     /// The present connection; closed while the member is lost.
     client: Client,
     identity: String,
-    /// What the provider says now; the connection may still be made from an earlier spec.
+    /// What the provider says now.
     announced: Arc<MemberSpec>,
+    /// What the connection was made from: not what is announced, while an update is rejected.
+    proven: Arc<MemberSpec>,
     /// Why it was lost, while it is.
     lost: Option<String>,
 }
@@ -193,7 +195,7 @@ impl Manager {
             status.version = version;
         });
         let member = Arc::new(Member { info: info(&spec, &identity), api: api.clone(), caches, paused: spec.paused() });
-        Engaged { member, api, client, identity, announced: spec, lost: None }
+        Engaged { member, api, client, identity, proven: spec.clone(), announced: spec, lost: None }
     }
 
     /// Frees everything that the member used, then says so.

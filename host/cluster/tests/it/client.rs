@@ -37,7 +37,8 @@ async fn aggregated_discovery_is_refreshed_for_a_missing_kind_but_not_in_a_storm
         }
     })
     .await;
-    let client = server.client();
+    let (base, tables) = (settings(), std::sync::Arc::default());
+    let client = server.client_with(motet_cluster::Settings { tables: std::sync::Arc::clone(&tables), ..base });
     let budget = client.resource(&Gvk::new("apps.motet.dev", "v1", "Budget")).await.unwrap();
     assert_eq!((&*budget.plural, budget.namespaced, budget.status, budget.watchable), ("budgets", true, true, true));
     assert!(server.log()[0].headers["accept"].to_str().unwrap().contains("as=APIGroupDiscoveryList"));
@@ -54,7 +55,12 @@ async fn aggregated_discovery_is_refreshed_for_a_missing_kind_but_not_in_a_storm
         }
     });
     found.await.expect("the kind to be found");
-    assert_eq!(client.discovered().unwrap().kind("apps.motet.dev", "services"), Some(&service));
+    let table = client.discovered().unwrap();
+    assert_eq!(table.kind("apps.motet.dev", "services"), Some(&service));
+    let mut settings = settings();
+    settings.tables = tables;
+    let twin = server.client_with(settings);
+    assert!(std::sync::Arc::ptr_eq(&twin.discover().await.unwrap(), &table), "equal clusters share one table");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt as _, OptionFuture};
-use motet_cluster::{Backoff, Credentials, Probe};
+use motet_cluster::{Backoff, Client, Credentials, Probe};
 use motet_core::{ApiError, ports::MemberApi};
 use tokio::time::{Instant, sleep_until};
 
@@ -13,7 +13,7 @@ use super::{
     next_wait,
     update::Handover,
 };
-use crate::{FleetEvent, FleetSettings, MemberState};
+use crate::{FleetEvent, FleetSettings, MemberSpec, MemberState};
 
 /// Why serving ended.
 pub(super) enum End {
@@ -25,7 +25,8 @@ pub(super) enum End {
 
 /// What an attempt to connect, or to use a new token, came to.
 pub(super) enum Attempted {
-    Connected(Connected),
+    /// A connection, and what it was made from.
+    Connected(Connected, Arc<MemberSpec>),
     /// The new token is accepted.
     Token(Credentials),
 }
@@ -143,20 +144,27 @@ impl Manager {
         work.attempt = Some(self.attempt(engaged, wait));
     }
 
-    /// Tries what is announced now: another token over the present connection, or another connection.
+    /// Tries what is announced now: another token over the present connection, or another connection. A lost member is also sought
+    /// where it was reached last, in case what is announced is wrong.
     pub(super) fn attempt(&self, engaged: &Engaged, wait: Duration) -> Attempt {
         let (settings, lost) = (self.shared.settings.clone(), engaged.lost.is_some());
-        let (spec, present) = (engaged.announced.clone(), engaged.client.clone());
+        let (spec, proven, present) = (engaged.announced.clone(), engaged.proven.clone(), engaged.client.clone());
         async move {
             tokio::time::sleep(wait).await;
-            let client = connect::client(&spec, &settings)?;
-            let wanted = client.connection();
-            if !lost && present.connection().differs_only_in_token(&wanted) {
-                present.try_credentials(&wanted.credentials).await.map_err(|e| Refusal::of(&e))?;
-                return Ok(Attempted::Token(wanted.credentials));
+            if !lost {
+                return update(&spec, &present, &settings).await;
             }
-            let connected = connect::prove(client, &spec).await?;
-            if lost { steady(connected, &settings).await } else { Ok(connected) }.map(Attempted::Connected)
+            let refusal = match reach(&spec, &settings).await {
+                Ok(connected) => return Ok(Attempted::Connected(connected, spec)),
+                Err(refusal) => refusal,
+            };
+            if !proven.connects_differently(&spec) {
+                return Err(refusal);
+            }
+            reach(&proven, &settings)
+                .await
+                .map(|connected| Attempted::Connected(connected, proven))
+                .map_err(|_| refusal)
         }
         .boxed()
     }
@@ -168,14 +176,14 @@ impl Manager {
         attempted: Result<Attempted, Refusal>,
     ) -> Option<End> {
         match attempted {
-            Ok(Attempted::Connected(connected)) if connected.identity != engaged.identity => {
+            Ok(Attempted::Connected(connected, _)) if connected.identity != engaged.identity => {
                 connected.client.close();
                 return Some(End::Moved);
             }
-            Ok(Attempted::Connected(connected)) if engaged.lost.is_some() => {
-                self.returned(engaged, work, connected).await
+            Ok(Attempted::Connected(connected, spec)) if engaged.lost.is_some() => {
+                self.returned(engaged, work, connected, spec).await;
             }
-            Ok(Attempted::Connected(connected)) => self.hand_over(engaged, work, connected),
+            Ok(Attempted::Connected(connected, spec)) => self.hand_over(engaged, work, connected, spec),
             Ok(Attempted::Token(credentials)) => self.use_token(engaged, work, credentials),
             Err(refusal) if engaged.lost.is_some() => {
                 self.status.set(MemberState::Unreachable, &refusal.reason, &refusal.message);
@@ -186,21 +194,31 @@ impl Manager {
         None
     }
 
-    async fn returned(&mut self, engaged: &mut Engaged, work: &mut Work, connected: Connected) {
+    async fn returned(&mut self, engaged: &mut Engaged, work: &mut Work, connected: Connected, spec: Arc<MemberSpec>) {
         let reason = engaged.lost.take().unwrap_or_default();
-        self.adopt(engaged, connected, &reason);
+        let rejected = spec.connects_differently(&engaged.announced);
+        self.adopt(engaged, connected, spec, &reason);
         let direct: Arc<dyn MemberApi> = Arc::new(engaged.client.clone());
         engaged.member.caches.resume(direct);
         (work.failures, work.probe_at) = (0, self.next_probe());
         work.backoff.reset();
         self.status.set(MemberState::Ready, "", "");
+        if rejected {
+            // It came back by what was announced before; the update is tried on.
+            self.status.set(
+                MemberState::Ready,
+                "UpdateRejected",
+                "the changed kubeconfig is not used: it does not reach the member",
+            );
+            self.retry(engaged, work);
+        }
         self.emit(FleetEvent::Returned(self.name.clone())).await;
     }
 
     /// Makes a connection the present one.
-    pub(super) fn adopt(&self, engaged: &mut Engaged, connected: Connected, reason: &str) {
+    pub(super) fn adopt(&self, engaged: &mut Engaged, connected: Connected, spec: Arc<MemberSpec>, reason: &str) {
         engaged.client.close();
-        engaged.client = connected.client;
+        (engaged.client, engaged.proven) = (connected.client, spec);
         engaged.api.switch(Some(engaged.client.clone()));
         self.status.update(|status| {
             status.server = engaged.client.server().into();
@@ -210,8 +228,21 @@ impl Manager {
     }
 }
 
-/// Waits until a new connection has answered often enough to be trusted.
-async fn steady(connected: Connected, settings: &FleetSettings) -> Result<Connected, Refusal> {
+/// Tries an update while the old connection serves: a changed token alone needs no new one.
+async fn update(spec: &Arc<MemberSpec>, present: &Client, settings: &FleetSettings) -> Result<Attempted, Refusal> {
+    let client = connect::client(spec, settings)?;
+    let wanted = client.connection();
+    if present.connection().differs_only_in_token(&wanted) {
+        present.try_credentials(&wanted.credentials).await.map_err(|e| Refusal::of(&e))?;
+        return Ok(Attempted::Token(wanted.credentials));
+    }
+    let connected = connect::prove(client, spec).await?;
+    Ok(Attempted::Connected(connected, spec.clone()))
+}
+
+/// Reaches a lost member, often enough in a row to be trusted.
+async fn reach(spec: &MemberSpec, settings: &FleetSettings) -> Result<Connected, Refusal> {
+    let connected = connect::connect(spec, settings).await?;
     for _ in 1..settings.healthy_after {
         tokio::time::sleep(settings.probe_interval.min(settings.reconnect_min)).await;
         if let Err(error) = connected.client.probe().await {

@@ -17,6 +17,7 @@ use crate::{FleetEvent, Member, MemberSpec, MemberState};
 /// A new connection on which the caches get in step while the old one serves on.
 pub(super) struct Handover {
     connected: Connected,
+    spec: Arc<MemberSpec>,
     /// Done when every cache is in step, or has had its time.
     pub(super) ready: BoxFuture<'static, ()>,
 }
@@ -77,9 +78,10 @@ impl Manager {
         }
     }
 
-    pub(super) fn use_token(&self, engaged: &Engaged, work: &mut Work, credentials: Credentials) {
+    pub(super) fn use_token(&self, engaged: &mut Engaged, work: &mut Work, credentials: Credentials) {
         match engaged.client.swap_credentials(credentials) {
             Ok(()) => {
+                engaged.proven = engaged.announced.clone();
                 work.backoff.reset();
                 self.status.set(MemberState::Ready, "", "");
             }
@@ -88,7 +90,7 @@ impl Manager {
     }
 
     /// Has the caches follow the new connection; the old one serves reads and writes until they do.
-    pub(super) fn hand_over(&self, engaged: &Engaged, work: &mut Work, connected: Connected) {
+    pub(super) fn hand_over(&self, engaged: &Engaged, work: &mut Work, connected: Connected, spec: Arc<MemberSpec>) {
         let caches = engaged.member.caches.clone();
         let direct: Arc<dyn MemberApi> = Arc::new(connected.client.clone());
         caches.swap_api(direct);
@@ -97,12 +99,12 @@ impl Manager {
             // Past its time, a cache that is slow or forbidden now holds up only its own bindings.
             let _ = tokio::time::timeout(limit, caches.synced_on_current_api()).await;
         };
-        work.handover = Some(Handover { connected, ready: ready.boxed() });
+        work.handover = Some(Handover { connected, spec, ready: ready.boxed() });
     }
 
     pub(super) fn take_over(&self, engaged: &mut Engaged, work: &mut Work) {
         let Some(handover) = work.handover.take() else { return };
-        self.adopt(engaged, handover.connected, "Update");
+        self.adopt(engaged, handover.connected, handover.spec, "Update");
         work.backoff.reset();
         self.status.set(MemberState::Ready, "", "");
     }

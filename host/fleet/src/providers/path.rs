@@ -28,6 +28,7 @@ pub(super) async fn run(
         tracing::debug!(path = %path.display(), %error, "changes are not told by the system; polling");
     });
     let mut announced: Option<Vec<Arc<MemberSpec>>> = None;
+    let mut trouble = String::new();
     loop {
         let (scanned, name) = (path.clone(), provider.to_string());
         match tokio::task::spawn_blocking(move || scan(&scanned, &name)).await {
@@ -37,10 +38,14 @@ pub(super) async fn run(
                     return;
                 }
             }
-            Ok(Ok(_)) => {}
-            // Half written, unmounted, not there yet: what was announced stands.
+            Ok(Ok(_)) => trouble.clear(),
+            // Half written, unmounted, not there yet: what was announced stands. Said once, not at every look.
             Ok(Err(error)) => {
-                tracing::warn!(path = %path.display(), %error, "members cannot be read; keeping those known")
+                let new = error.to_string();
+                if new != trouble {
+                    tracing::warn!(path = %path.display(), error = new, "members cannot be read; keeping those known");
+                    trouble = new;
+                }
             }
             Err(error) => tracing::error!(path = %path.display(), %error, "reading members failed"),
         }

@@ -3,7 +3,7 @@
 use motet_devcluster::Cluster;
 use motet_fleet::MemberState;
 
-use super::stage::{Stage, cluster, shows, spec, subscribe, watches, write};
+use super::stage::{Stage, cluster, shows, spec, subscribe, until, watches, write};
 
 #[tokio::test]
 async fn a_changed_token_is_swapped_in_place() {
@@ -14,6 +14,7 @@ async fn a_changed_token_is_swapped_in_place() {
     let cache = subscribe(&member);
     write(&*member.api, "one").await.unwrap();
     shows(&cache, "one").await;
+    until("the watch", || watches(&edge) == 1).await;
     let before = watches(&edge);
 
     edge.add_token("rotated");
@@ -35,7 +36,7 @@ impl Stage {
         // Two probes later the swap, which is one request, is through.
         let gets = || edge.requests().by_verb.get("get").copied().unwrap_or_default();
         let start = gets();
-        super::stage::until("requests with the new token", || gets() >= start + 4).await;
+        until("requests with the new token", || gets() >= start + 4).await;
         edge.revoke_token(old);
     }
 }
@@ -74,10 +75,11 @@ async fn another_connection_to_the_same_cluster_takes_over_without_a_gap() {
     let cache = subscribe(&member);
     write(&*member.api, "before").await.unwrap();
     shows(&cache, "before").await;
+    until("the watch", || watches(&edge) == 1).await;
     let before = watches(&edge);
     let moved = edge.kubeconfig().replace("    user: edge", "    user: edge\n    namespace: elsewhere");
     stage.change("a", |spec| spec.kubeconfig = moved.into()).await;
-    super::stage::until("the new connection", || stage.status("a").reconnects.get("Update") == Some(&1)).await;
+    until("the new connection", || stage.status("a").reconnects.get("Update") == Some(&1)).await;
     assert!(watches(&edge) > before, "the caches follow the new connection");
     write(&*member.api, "after").await.unwrap();
     shows(&cache, "after").await;
@@ -115,4 +117,23 @@ async fn labels_and_pause_change_without_a_new_connection() {
     assert_eq!(stage.event().await, "changed a");
     stage.quiet();
     assert!(stage.status("a").reconnects.is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_member_returns_by_the_old_credentials_while_the_new_ones_are_wrong() {
+    let edge = cluster("edge").await;
+    let mut stage = Stage::new();
+    stage.put(spec("a", &edge.kubeconfig())).await;
+    let member = stage.engaged().await;
+    let wrong = edge.kubeconfig_with_token("wrong");
+    stage.change("a", |spec| spec.kubeconfig = wrong.into()).await;
+    stage.reaches("a", MemberState::Ready, "UpdateRejected").await;
+    edge.stop();
+    assert_eq!(stage.event().await, "lost a");
+    edge.restart().await.unwrap();
+    assert_eq!(stage.event().await, "returned a");
+    stage.reaches("a", MemberState::Ready, "UpdateRejected").await;
+    write(&*member.api, "x").await.unwrap();
+    edge.add_token("wrong");
+    stage.reaches("a", MemberState::Ready, "").await;
 }
