@@ -184,6 +184,7 @@ fn scale(scale: &Value) -> Option<Scale> {
 pub(crate) fn retire(state: &mut State, name: &str) {
     state.customs.remove(name);
     state.terminating.remove(name);
+    state.wake(name);
 }
 
 #[cfg(test)]

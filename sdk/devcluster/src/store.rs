@@ -261,6 +261,13 @@ impl State {
         Since::Events(shelf.events.range(from..).take(most).cloned().collect())
     }
 
+    /// Makes the watches of a shelf look again although nothing changed on it.
+    pub(crate) fn wake(&mut self, shelf: &str) {
+        if let Some(shelf) = self.shelves.get_mut(shelf) {
+            shelf.tip.send_replace(self.version);
+        }
+    }
+
     /// Tells when a resource changes.
     pub(crate) fn subscribe(&mut self, shelf: &Arc<str>) -> watch::Receiver<u64> {
         self.shelves.entry(shelf.clone()).or_default().tip.subscribe()

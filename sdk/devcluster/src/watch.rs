@@ -159,6 +159,7 @@ impl Watcher {
                     }
                     return Some(chunk);
                 }
+                Ok(None) if self.ended => return None,
                 Ok(None) => {}
                 Err(error) => {
                     self.ended = true;
@@ -201,6 +202,8 @@ impl Watcher {
             if state.expiries != self.expiries {
                 return Err(expired(self.cursor, state.version()));
             }
+            // The definition is gone and with it the resource: the stream ends after the last deletion.
+            self.ended = self.resource.custom && state.resource(&self.resource.group, &self.resource.plural).is_none();
             match state.since(&self.resource.shelf, self.cursor, BATCH) {
                 Since::Expired(floor) => return Err(expired(self.cursor, floor)),
                 Since::Events(events) => {

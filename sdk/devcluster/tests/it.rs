@@ -1,4 +1,6 @@
 //! Embedded clusters as their clients see them: over plain HTTP, over HTTPS with both HTTP versions, and through kube's client.
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "it/api.rs"]
 mod api;

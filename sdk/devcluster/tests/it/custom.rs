@@ -109,6 +109,8 @@ async fn objects_go_with_their_definition() {
     held["metadata"]["finalizers"] = json!(["x.y/z"]);
     bed.post(WIDGETS, &held).await;
     bed.post(WIDGETS, &widget("b", json!({"mode": "a"}))).await;
+    let mut watch = bed.watch(&format!("{WIDGETS}?watch=1&fieldSelector=metadata.name%3Da")).await;
+    assert_eq!(watch.named().await.0, "ADDED");
     bed.delete(&format!("{CRDS}/widgets.ex.io")).await;
     bed.until(&format!("{WIDGETS}/b"), 404).await;
     assert_eq!(
@@ -119,4 +121,9 @@ async fn objects_go_with_their_definition() {
     bed.patch(&format!("{WIDGETS}/a"), MERGE, &json!({"metadata": {"finalizers": null}})).await;
     bed.until(&format!("{CRDS}/widgets.ex.io"), 404).await;
     assert_eq!(bed.get("/apis/ex.io/v1").await.0, 404);
+    let mut last = None;
+    while let Some((kind, _)) = watch.next().await {
+        last = Some(kind);
+    }
+    assert_eq!(last.as_deref(), Some("DELETED"), "the watch tells the end and ends");
 }
