@@ -178,6 +178,11 @@ impl State {
         let Some(entry) = binding.entries.get_mut(target) else { return };
         entry.open_gates(now);
         let slot = match (entry.wanted(now), entry.slot) {
+            (Wanted::Nowhere, Slot::Nowhere) if entry.is_idle() => {
+                binding.entries.remove(target);
+                return self.reseat(member_name, plugin);
+            }
+            (Wanted::Nowhere, Slot::Nowhere) => return,
             (Wanted::Nowhere, _) => Slot::Nowhere,
             (Wanted::Timer(at), Slot::Timer(filed, _)) if at == filed => return,
             (Wanted::Ready(priority), Slot::Ready(filed, _)) if priority == filed => return,
