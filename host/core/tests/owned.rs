@@ -28,9 +28,9 @@ fn stored(name: &str) -> OwnedDigest {
 
 #[test]
 fn an_object_as_it_was_applied_has_the_digest_of_what_was_sent() {
-    for name in
-        ["networkpolicy", "resourcequota", "limitrange", "service", "configmap", "secret", "widget", "configmap-zeros"]
-    {
+    let kinds = "networkpolicy resourcequota limitrange service configmap secret widget configmap-zeros namespace role \
+        rolebinding serviceaccount ingress cronjob pdb hpa pvc daemonset priorityclass";
+    for name in kinds.split_whitespace() {
         assert_eq!(sent(name), stored(name), "{name}");
     }
 }
