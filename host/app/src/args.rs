@@ -152,6 +152,8 @@ fn with_file(mut command: clap::Command, path: &std::path::Path) -> Result<clap:
             return Err(failed(&mut command, format!("unknown key {key:?}; did you mean {:?}?", camel(&nearest))));
         }
         let values = texts(&value).ok_or_else(|| failed(&mut command, format!("{key} must be a value or a list of values")))?;
+        // clap keeps defaults for as long as the command lives, and this one lives as long as the process.
+        let values: Vec<clap::builder::OsStr> = values.iter().map(|v| clap::builder::OsStr::from(&*v.clone().leak())).collect();
         command = command.mut_arg(&id, |argument| argument.default_values(values));
     }
     Ok(command)

@@ -42,7 +42,7 @@ impl Exposition {
         let mut counter = Counter::default();
         match known {
             Some(metric) => {
-                counter.set_value(metric.get_counter().value() + value);
+                counter.set_value(metric.get_counter().get_value() + value);
                 metric.set_counter(counter);
             }
             None => {

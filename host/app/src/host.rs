@@ -1,9 +1,6 @@
 //! The parts of a running host, as its HTTP side and its publisher see them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, OnceLock};
 
 use motet_catalog::{Catalog, PluginStatus};
 use motet_dispatch::{BindingSnapshot, BindingState, Dispatcher};
@@ -14,10 +11,9 @@ use motet_fleet::{FleetHandle, MemberStatus};
 pub(crate) struct Host {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) catalog: Catalog,
-    pub(crate) fleet: FleetHandle,
+    /// Set once this host is active: it holds the Lease, or needs none.
+    pub(crate) fleet: Arc<OnceLock<FleetHandle>>,
     pub(crate) metrics_per_member: bool,
-    /// Whether this host holds the Lease (or needs none).
-    pub(crate) active: Arc<AtomicBool>,
 }
 
 /// How many members a plugin is where.
@@ -32,22 +28,27 @@ pub(crate) struct MemberCounts {
 
 impl Host {
     pub(crate) fn members(&self) -> Vec<MemberStatus> {
-        self.fleet.snapshot()
+        self.fleet.get().map(FleetHandle::snapshot).unwrap_or_default()
     }
 
     /// What is not ready yet; empty means ready. Never waits for a slow member.
-    pub(crate) fn not_ready(&self) -> Vec<&'static str> {
+    pub(crate) fn not_ready(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        if !self.active.load(Ordering::Acquire) {
-            missing.push("another host is active: this one stands by");
-        }
-        if !self.fleet.is_listed() {
-            missing.push("the first list of members has not been taken in");
+        match self.fleet.get() {
+            None => missing.push("another host is active: this one stands by".into()),
+            Some(fleet) => missing.extend(
+                fleet.not_ready().into_iter().map(|p| format!("the first list of members from {p} has not been taken in")),
+            ),
         }
         if !self.catalog.is_listed() {
-            missing.push("the first list of plugins has not been taken in");
+            missing.push("the first list of plugins has not been taken in".into());
         }
         missing
+    }
+
+    /// Whether every provider of members has been heard.
+    pub(crate) fn members_listed(&self) -> bool {
+        self.fleet.get().is_some_and(|fleet| fleet.not_ready().is_empty())
     }
 
     /// Members by what `plugin` is on them.

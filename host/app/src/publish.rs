@@ -85,7 +85,7 @@ impl Publisher {
     async fn publish_members(&mut self, left: &mut usize) -> Result<(), ApiError> {
         let resource = self.hub.resource(&Gvk::new("motet.dev", "v1alpha1", "Member")).await?;
         let present = self.host.members();
-        if !self.swept && self.host.fleet.is_listed() {
+        if !self.swept && self.host.members_listed() {
             for name in self.published(&resource).await? {
                 self.members.entry(name).or_insert(Value::Null);
             }

@@ -2,10 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 use anyhow::{Context, Result, bail};
@@ -38,15 +35,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     sources.extend(hub.as_ref().map(|_| "hub"));
     let (catalog, plugins) = Catalog::start(runtime, &sources);
     let dispatcher = Dispatcher::new(Queue::new(motet_queue::Settings::default()));
-    let active = Arc::new(AtomicBool::new(hub.is_none()));
-    let settings = fleet_settings(&args, client);
-    let (fleet, members) = Fleet::new(settings);
     let host = Host {
         dispatcher: dispatcher.clone(),
         catalog: catalog.clone(),
-        fleet: fleet.clone(),
+        fleet: Arc::new(OnceLock::new()),
         metrics_per_member: args.metrics_per_member,
-        active: active.clone(),
     };
     // Answers from the start: a standby is unready, not silent.
     let http_stop = CancellationToken::new();
@@ -59,7 +52,6 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         http_stop.cancel();
         return Ok(());
     }
-    active.store(true, Ordering::Release);
     let lost = CancellationToken::new();
     let holding = election.map(|mut election| {
         let lost = lost.clone();
@@ -72,10 +64,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let workers = args.workers.map_or_else(cores, usize::from);
     let mut tasks = dispatcher.start_workers(workers);
     tokio::spawn(follow_plugins(dispatcher.clone(), plugins));
-    tokio::spawn(follow_members(dispatcher.clone(), members));
     start_sources(&args, &catalog, hub.as_ref());
-    fleet.start(providers(&args, hub.as_ref()));
-    let publishing = hub.clone().map(|hub| tokio::spawn(Publisher::new(host, hub).run(stop.child_token())));
+    let (fleet, members) = Fleet::start(fleet_settings(&args, client), providers(&args, hub.as_ref()));
+    let fleet = host.fleet.get_or_init(|| fleet);
+    tokio::spawn(follow_members(dispatcher.clone(), members));
+    let publishing = hub.clone().map(|hub| tokio::spawn(Publisher::new(host.clone(), hub).run(stop.child_token())));
 
     let clean = tokio::select! {
         () = stop.cancelled() => true,
@@ -86,7 +79,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         tracing::warn!("--drain-timeout passed with reconciles still running; they are dropped");
     }
     tasks.shutdown().await;
-    fleet.shut_down().await;
+    fleet.shutdown().await;
     stop.cancel();
     if let Some(publishing) = publishing {
         let _ = publishing.await;

@@ -1,1 +1,30 @@
-//! To be written.
+//! What end-to-end tests stand on: real kube-apiservers, the host as a process of its own, and a client to look with.
+//!
+//! Nothing here asks Motet whether Motet did its work: every check reads the cluster.
+
+pub mod audit;
+pub mod client;
+pub mod host;
+pub mod ports;
+pub mod real;
+pub mod wait;
+
+/// Where tests find what was built: `MOTET_BIN_DIR` or the folder of this test's own profile.
+pub fn binary(name: &str) -> std::path::PathBuf {
+    if let Some(folder) = std::env::var_os("MOTET_BIN_DIR") {
+        return std::path::Path::new(&folder).join(name);
+    }
+    let exe = std::env::current_exe().unwrap_or_default();
+    let profile = exe.parent().and_then(std::path::Path::parent).unwrap_or(std::path::Path::new("."));
+    profile.join(name)
+}
+
+/// A plugin's component, built by `make plugins`: `MOTET_PLUGINS_DIR` or beside the target folder of this test.
+pub fn plugins_dir() -> std::path::PathBuf {
+    if let Some(folder) = std::env::var_os("MOTET_PLUGINS_DIR") {
+        return folder.into();
+    }
+    let exe = std::env::current_exe().unwrap_or_default();
+    let target = exe.ancestors().find(|p| p.join("plugins").is_dir());
+    target.map(|t| t.join("plugins")).unwrap_or_default()
+}

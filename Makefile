@@ -1,0 +1,27 @@
+# What each target does is in README.md. Each sets up what it needs; nothing is installed by hand.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export MOTET_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/motet
+
+PLUGINS := namespace-baseline edge-service platform-budget
+WASM := $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin
+
+.PHONY: help setup build plugins guests test test-fast demo lint doc bench crds
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup:
+	@./tests/setup.sh
+
+plugins: setup ## the example plugins as components, in $(CARGO_TARGET_DIR)/plugins
+	cargo build --locked --profile plugin --target wasm32-wasip2 $(addprefix -p ,$(PLUGINS))
+	@mkdir -p $(CARGO_TARGET_DIR)/plugins
+	@for p in $(PLUGINS); do \
+	  install -m 644 $(WASM)/$$(echo $$p | tr - _).wasm $(CARGO_TARGET_DIR)/plugins/$$p.wasm && \
+	  install -m 644 plugins/$$p/$$p.yaml $(CARGO_TARGET_DIR)/plugins/$$p.yaml || exit 1; done
+
+guests: setup ## the guests that misbehave on purpose, for the tests of the sandbox
+	cargo build --locked --profile plugin --target wasm32-wasip2 -p motet-guests --examples
+
+build: plugins ## release build of host, CLI and plugins
+	cargo build --locked --release -p motet-host -p motet
