@@ -1,7 +1,7 @@
 //! What a plugin owns of an object, as a digest: equal digests of a body to apply and of what the server holds make a write a no-op.
 //!
 //! The server's side comes from `managedFields`: exactly the places that an entry's `fieldsV1` lists, with the values the object has
-//! there. Both sides are hashed in one canonical form (see [`canonical`]). Equal digests mean that applying would change nothing.
+//! there. Both sides are hashed in one canonical form (see `owned/canonical.rs`). Equal digests mean that applying would change nothing.
 //! The reverse does not hold: where the server stores something else than was sent (defaults inside an atomic field, a mutating
 //! webhook), the digests differ though nothing drifted, and dispatch remembers the pair.
 
