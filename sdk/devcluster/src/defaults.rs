@@ -92,7 +92,7 @@ pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) 
         }
         "resourcequotas" => object["status"] = json!({}),
         "persistentvolumeclaims" => object["status"] = json!({"phase": "Pending"}),
-        "deployments" | "replicasets" | "statefulsets" | "daemonsets" | "jobs" | "ingresses" => {
+        "deployments" | "replicasets" | "statefulsets" | "daemonsets" | "jobs" | "cronjobs" | "ingresses" => {
             default(object, "status", json!({}))
         }
         _ => {}
@@ -102,7 +102,7 @@ pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) 
 /// What stays as it was whatever an update says.
 pub(crate) fn immutable(resource: &Resource, live: &Value, object: &mut Value) {
     if resource.plural == "services" && resource.group.is_empty() {
-        for field in ["clusterIP", "clusterIPs"] {
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             if let Some(value) = live["spec"].get(field) {
                 within(object, &["spec"], |spec| default(spec, field, value.clone()));
             }
@@ -132,6 +132,8 @@ fn cluster_ip(state: &State, service: &mut Value) {
             );
             let address = spec["clusterIP"].clone();
             default(spec, "clusterIPs", json!([address]));
+            default(spec, "ipFamilies", json!(["IPv4"]));
+            default(spec, "ipFamilyPolicy", "SingleStack");
         }
     });
 }
@@ -157,8 +159,6 @@ fn service_spec(spec: &mut Value) {
     default(spec, "sessionAffinity", "None");
     if spec["type"] != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
-        default(spec, "ipFamilies", json!(["IPv4"]));
-        default(spec, "ipFamilyPolicy", "SingleStack");
     }
     each(spec, "ports", |port| {
         default(port, "protocol", "TCP");

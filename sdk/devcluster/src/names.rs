@@ -22,6 +22,13 @@ pub(crate) fn check(resource: &Resource, object: &Value) -> Vec<Cause> {
     } else if let Some(why) = wrong_name(resource, name) {
         causes.push(Cause::invalid("metadata.name", &Value::from(name), why));
     }
+    for (i, finalizer) in object::finalizers(object).iter().enumerate().filter(|_| !resource.custom) {
+        let standard = matches!(*finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
+        if !standard && !finalizer.contains('/') {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(&format!("metadata.finalizers[{i}]"), &Value::from(*finalizer), why));
+        }
+    }
     for (key, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
         let text = value.as_str().unwrap_or_default();
         if !is_label_value(text) {

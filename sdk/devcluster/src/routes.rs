@@ -32,6 +32,8 @@ const LARGEST: usize = 3 * 1024 * 1024;
 pub(crate) async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let ask = Ask::new(&parts);
+    // Read in any case: an answer ahead of the body makes HTTP/2 clients lose it.
+    let body = read(body).await;
     core.faults.wait().await;
     let answer = match respond(&core, &ask, body).await {
         Ok(answer) => answer,
@@ -44,7 +46,7 @@ pub(crate) async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answe
     answer
 }
 
-async fn respond(core: &Arc<Core>, ask: &Ask, body: Incoming) -> Result<Answer, ApiError> {
+async fn respond(core: &Arc<Core>, ask: &Ask, body: Result<Bytes, ApiError>) -> Result<Answer, ApiError> {
     authenticate(core, ask)?;
     match &ask.target {
         Target::Other(segments) => {
@@ -59,7 +61,7 @@ async fn respond(core: &Arc<Core>, ask: &Ask, body: Incoming) -> Result<Answer, 
             if resource.version(&place.version).is_none() {
                 return Err(ApiError::no_such_resource());
             }
-            serve(core, ask, place, resource, body).await
+            serve(core, ask, place, resource, &body?).await
         }
     }
 }
@@ -107,13 +109,14 @@ async fn serve(
     ask: &Ask,
     place: &Place,
     resource: Arc<Resource>,
-    body: Incoming,
+    body: &[u8],
 ) -> Result<Answer, ApiError> {
     let call = Call { core, ask, place, resource };
     if call.resource.namespaced == place.namespace.is_empty()
         && !(place.name.is_empty() && call.resource.namespaced && is_read(ask.verb()))
     {
-        return Err(ApiError::no_such_resource());
+        let unscoped = call.resource.namespaced && place.name.is_empty();
+        return Err(if unscoped { ApiError::method_not_allowed() } else { ApiError::no_such_resource() });
     }
     call.check_subresource()?;
     match (&ask.method, place.name.is_empty()) {
@@ -121,28 +124,19 @@ async fn serve(
         (&Method::GET | &Method::HEAD, false) if ask.verb() == "watch" => call.list().await,
         (&Method::GET | &Method::HEAD, false) => call.get().await,
         (&Method::POST, true) => {
-            let body = call.decode(&read(body).await?)?;
+            let body = call.decode(body)?;
             call.written(|state, write| write::create(state, write, body))
         }
         (&Method::PUT, false) => {
-            let body = call.decode(&read(body).await?)?;
+            let body = call.decode(body)?;
             call.written(|state, write| match place.subresource.as_str() {
                 "scale" => scale::replace(state, write, body),
                 _ => write::replace(state, write, body),
             })
         }
-        (&Method::PATCH, false) => {
-            let bytes = read(body).await?;
-            call.patch(&bytes)
-        }
-        (&Method::DELETE, false) if place.subresource.is_empty() => {
-            let bytes = read(body).await?;
-            call.delete(&bytes)
-        }
-        (&Method::DELETE, true) => {
-            let bytes = read(body).await?;
-            call.delete_all(&bytes)
-        }
+        (&Method::PATCH, false) => call.patch(body),
+        (&Method::DELETE, false) if place.subresource.is_empty() => call.delete(body),
+        (&Method::DELETE, true) => call.delete_all(body),
         _ => Err(ApiError::method_not_allowed()),
     }
 }
@@ -254,6 +248,7 @@ impl Call<'_> {
             namespace: self.place.namespace.clone(),
             name: self.place.name.clone(),
             sub: self.place.subresource.clone(),
+            replaces: self.ask.method == Method::PUT,
             status: self.place.subresource == "status",
             manager: self.ask.manager(),
             dry_run: query.get("dryRun") == "All",

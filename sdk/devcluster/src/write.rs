@@ -24,6 +24,8 @@ pub(crate) struct Write<'a> {
     pub(crate) sub: String,
     /// The write goes to the status subresource.
     pub(crate) status: bool,
+    /// A PUT: the body's uid is a precondition, where a patch's would be a change.
+    pub(crate) replaces: bool,
     pub(crate) manager: String,
     pub(crate) dry_run: bool,
     pub(crate) unknown: Unknown,
@@ -85,7 +87,7 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     check_kind(write, &body)?;
     place(write, &mut body)?;
     if object::sent_version(&body).is_some() {
-        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        return Err(ApiError::untyped("resourceVersion should not be set on objects to be created".into()));
     }
     let prefix = object::meta(&body, "generateName").to_owned();
     let generated = object::meta(&body, "name").is_empty() && !prefix.is_empty();
@@ -98,15 +100,15 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     }
     let mut warnings = Vec::new();
     admit(&write, &mut body, &mut warnings)?;
+    let mut managers = Managers::default();
+    let who = Identity::updater(&write.manager, &write.api_version(), "");
+    // Taken before the server adds what nobody owns, such as addresses. The typed structs of built-in kinds always have a spec and a status; nobody owns that they are there.
+    let nothing = if write.resource.custom { json!({}) } else { json!({"spec": {}, "status": {}}) };
+    apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
     begin(state, &write, &mut body)?;
     if state.get(&write.resource.shelf, &write.key()).is_some() {
         return Err(ApiError::already_exists(write.resource.named(&write.name)));
     }
-    let mut managers = Managers::default();
-    let who = Identity::updater(&write.manager, &write.api_version(), "");
-    // The typed structs of built-in kinds always have a spec and a status; nobody owns that they are there.
-    let nothing = if write.resource.custom { json!({}) } else { json!({"spec": {}, "status": {}}) };
-    apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
     let stored = keep(state, &write, body, &managers);
     Ok(Done { stored, created: true, warnings })
 }
@@ -180,12 +182,13 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
         return Err(ApiError::apply_conflict(message, causes));
     }
     let mut body = applied.object;
+    fill::drop_nulls(write.version.ty(), &mut body);
     let Some(live) = live else {
-        if object::sent_version(&body).is_some() || !object::meta(&body, "uid").is_empty() {
-            return Err(ApiError::conflict(
-                write.resource.named(&write.name),
-                "uid mismatch: the provided object specified a uid or resourceVersion, and no existing object was found",
-            ));
+        let uid = object::meta(&body, "uid");
+        if !uid.is_empty() {
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            return Err(ApiError::conflict(write.resource.named(&write.name), &why));
         }
         admit(write, &mut body, &mut warnings)?;
         begin(state, write, &mut body)?;
@@ -364,7 +367,9 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
             return Err(ApiError::terminating(write.resource.named(&write.name), &write.namespace));
         }
     }
+    // Nodes register with their status.
     if write.version.status
+        && &*write.resource.shelf != "nodes."
         && let Some(map) = body.as_object_mut()
     {
         map.remove("status");
@@ -404,7 +409,13 @@ fn free_name(state: &State, write: &Write<'_>, prefix: &str) -> String {
 /// Optimistic concurrency: what the client says it saw must be what is there.
 fn check_versions(write: &Write<'_>, live: &Value, body: &Value) -> Result<(), ApiError> {
     let uid = object::meta(body, "uid");
-    if !uid.is_empty() && uid != object::meta(live, "uid") {
+    let other = !uid.is_empty() && uid != object::meta(live, "uid");
+    if other && !write.replaces {
+        return Err(
+            write.invalid(&write.name, vec![Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable")])
+        );
+    }
+    if other {
         let why = format!(
             "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
             object::meta(live, "uid")

@@ -269,7 +269,8 @@ fn merge_items(ty: Option<Type<'_>>, shape: Form<'_>, left: &[Value], right: &[V
     out
 }
 
-/// Takes the paths of `set` out of `value`; `None` if nothing is left of a container that had something.
+/// Takes the paths of `set` out of `value`; `None` if nothing is left of a container that had something. Below an object that
+/// is told by a null, which whoever still owns the container's being there goes on owning.
 pub(crate) fn remove(ty: Option<Type<'_>>, value: &Value, set: &Set) -> Option<Value> {
     let shape = form(ty, value);
     match (shape, value) {
@@ -281,10 +282,10 @@ pub(crate) fn remove(ty: Option<Type<'_>>, value: &Value, set: &Set) -> Option<V
                     continue;
                 }
                 let kept = match set.children.get(element.as_str()) {
-                    Some(below) => remove(ty.and_then(|t| t.field(name)), child, below),
-                    None => Some(child.clone()),
+                    Some(below) => remove(ty.and_then(|t| t.field(name)), child, below).unwrap_or(Value::Null),
+                    None => child.clone(),
                 };
-                out.extend(kept.map(|kept| (name.clone(), kept)));
+                out.insert(name.clone(), kept);
             }
             (!out.is_empty()).then_some(Value::Object(out))
         }

@@ -75,11 +75,11 @@ fn default_field(map: &mut Map<String, Value>, name: &str, child: Type<'_>) {
     }
 }
 
-/// Drops nulls that stand for "absent" in built-in kinds, whose types know no null.
+/// Drops nulls that stand for "absent": all but those of fields that are declared nullable.
 pub(crate) fn drop_nulls(ty: Type<'_>, value: &mut Value) {
     match (&ty.node().shape, value) {
         (Shape::Object(_), Value::Object(map)) => {
-            map.retain(|_, child| !child.is_null());
+            map.retain(|key, child| !child.is_null() || ty.field(key).is_some_and(|t| t.node().nullable));
             for (key, child) in map.iter_mut() {
                 if let Some(ty) = ty.field(key) {
                     drop_nulls(ty, child);

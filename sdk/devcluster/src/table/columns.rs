@@ -192,7 +192,7 @@ fn workloads(plural: &str) -> Vec<Column> {
             return vec![
                 text("Schedule", |o| field(o, &["spec", "schedule"])),
                 text("Timezone", |o| or(o, &["spec", "timeZone"], "<none>")),
-                text("Suspend", |o| field(o, &["spec", "suspend"]).to_string().into()),
+                text("Suspend", |o| if o["spec"]["suspend"] == true { "True".into() } else { "False".into() }),
                 number("Active", |o| size(&o["status"]["active"]).into()),
                 text("Last Schedule", |o| {
                     o["status"]["lastScheduleTime"].as_str().map_or("<none>".into(), super::since).into()

@@ -111,8 +111,8 @@ async fn applies_that_cannot_be_understood_are_refused() {
     assert!(unknown["message"].as_str().unwrap().ends_with(".spec.nope: field not declared in schema"), "{unknown}");
     assert_eq!(bed.apply(PATH, "m", "", &map("d", "1")).await.0, 400);
     let mut versioned = whole(None);
-    versioned["metadata"]["resourceVersion"] = "7".into();
-    assert_eq!(bed.apply(PATH, "m", "", &versioned).await.0, 409, "a version where nothing is there");
+    versioned["metadata"]["uid"] = "7".into();
+    assert_eq!(bed.apply(PATH, "m", "", &versioned).await.0, 409, "a uid where nothing is there");
 }
 
 #[tokio::test]
