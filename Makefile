@@ -25,3 +25,21 @@ guests: setup ## the guests that misbehave on purpose, for the tests of the sand
 
 build: plugins ## release build of host, CLI and plugins
 	cargo build --locked --release -p motet-host -p motet
+
+# Guests and plugins are components: they are built before the tests that run them. Tests that start clusters of processes run
+# one at a time; the rest as cargo likes.
+test-fast: plugins guests ## every test that needs no real kube-apiserver
+	cargo build --locked -p motet-host -p motet
+	MOTET_GUESTS=$(WASM)/examples cargo test --locked --workspace --exclude motet-scenarios
+	cargo test --locked -p motet-scenarios --lib --bins --test embedded -- --test-threads=2
+
+test: test-fast lint ## every test
+	./tests/real/build.sh >/dev/null
+	cargo test --locked -p motet-scenarios --test real -- --test-threads=2
+
+lint: setup ## formatting and lints
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc: setup ## docs without warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -88,7 +88,7 @@ impl RealCluster {
             .args(["--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--authorization-mode=RBAC"])
             .args(["--service-cluster-ip-range=10.0.0.0/24", "--disable-admission-plugins=ServiceAccount"])
             .arg("--service-account-issuer=https://kubernetes.default.svc")
-            .arg(format!("--service-account-key-file={}", path("sa.key")))
+            .arg(format!("--service-account-key-file={}", path("sa.pub")))
             .arg(format!("--service-account-signing-key-file={}", path("sa.key")))
             .arg(format!("--tls-cert-file={}", path("server.crt")))
             .arg(format!("--tls-private-key-file={}", path("server.key")))
@@ -96,7 +96,7 @@ impl RealCluster {
             .arg(format!("--token-auth-file={}", path("tokens.csv")))
             .arg(format!("--audit-policy-file={}", path("audit.yaml")))
             .arg(format!("--audit-log-path={}", path("audit.log")))
-            .args(["--audit-log-mode=blocking", "--shutdown-delay-duration=0s", "-v=1"])
+            .args(["--audit-log-mode=blocking", "--shutdown-delay-duration=0s", "-v=0"])
             .stdout(self.log("apiserver.log")?)
             .stderr(self.log("apiserver.log")?)
             .spawn()
@@ -197,11 +197,13 @@ fn write_credentials(folder: &Path) -> Result<String> {
     server.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let server_pem = server.signed_by(&server_key, &issuer)?.pem();
+    let account_key = KeyPair::generate()?;
     for (name, content) in [
         ("ca.crt", ca_pem.as_str()),
         ("server.crt", &server_pem),
         ("server.key", &server_key.serialize_pem()),
-        ("sa.key", &KeyPair::generate()?.serialize_pem()),
+        ("sa.key", &account_key.serialize_pem()),
+        ("sa.pub", &account_key.public_key_pem()),
         ("tokens.csv", TOKENS),
     ] {
         fs::write(folder.join(name), content)?;

@@ -56,6 +56,7 @@ async fn a_plugin_converges_on_a_real_member_and_a_restart_writes_nothing() -> R
     looker.patch("/api/v1/namespaces/other", &serde_json::json!({ "metadata": { "labels": { "motet.dev/baseline": null } } })).await?;
     has(&looker, "other", 0).await.map_err(|e| e.context(host.tail()))?;
 
+    assert!(!member.audit().host_writes(0)?.is_empty(), "the judge of writes sees none at all");
     assert_eq!(host.terminate().await?, 0);
     let before = member.audit().entries()?.len();
     let host = HostProcess::start(folder.path(), &arguments)?;
