@@ -90,20 +90,34 @@ pub(crate) fn start(
 impl Reflector {
     async fn run(mut self) {
         loop {
-            // Boxed, so that an idle watch does not carry the room that a list needs.
-            let step = match &self.next {
-                Next::List { version } if self.streaming => {
-                    let version = if version == "0" { String::new() } else { version.clone() };
-                    Box::pin(self.initial_watch(version)).await
-                }
-                Next::List { version } => {
-                    let version = version.clone();
-                    Box::pin(self.list(version)).await
-                }
-                Next::Watch => self.watch().await,
+            // What takes room is boxed and gone before the watch idles: there are thousands of them.
+            let broken = match Box::pin(self.advance()).await {
+                Ok(None) => continue,
+                Ok(Some(stream)) => self.follow(stream).await,
+                Err(broken) => broken,
             };
-            if let Err(broken) = step {
-                self.recover(broken).await;
+            Box::pin(self.recover(broken)).await;
+        }
+    }
+
+    /// Lists, or opens the watch to follow next.
+    async fn advance(&mut self) -> Result<Option<Stream>, Break> {
+        match &self.next {
+            Next::List { version } if self.streaming => {
+                let version = if version == "0" { String::new() } else { version.clone() };
+                self.initial_watch(version).await.map(Some)
+            }
+            Next::List { version } => {
+                let version = version.clone();
+                self.list(version).await.map(|()| None)
+            }
+            Next::Watch => {
+                let version = self.last.clone();
+                let mut stream = self.open_watch(&version, false).await?;
+                // Some aggregated servers list without a version. A watch from there starts with what exists, in no order: no version is
+                // recorded before an event that is not ADDED.
+                stream.in_order = !unversioned(&version);
+                Ok(Some(stream))
             }
         }
     }
@@ -114,7 +128,8 @@ impl Reflector {
             self.context.discovery.invalidate();
         }
         self.next = match broken.then {
-            Then::Resume if self.last.is_empty() => Next::List { version: "0".into() },
+            // A watch from no version cannot be resumed: deletions would be missed.
+            Then::Resume if unversioned(&self.last) => Next::List { version: String::new() },
             Then::Resume => Next::Watch,
             Then::ListFrom(version) => Next::List { version },
             Then::ListFromLast if self.last.is_empty() => Next::List { version: "0".into() },
@@ -197,7 +212,7 @@ impl Reflector {
     }
 
     /// A streaming list, which goes on as a watch. Whatever goes wrong before it is complete ends streaming for this stream.
-    async fn initial_watch(&mut self, version: String) -> Result<(), Break> {
+    async fn initial_watch(&mut self, version: String) -> Result<Stream, Break> {
         let settings = self.context.settings.clone();
         let mut permit = Permit::acquire(&settings).await;
         let run = async {
@@ -228,7 +243,7 @@ impl Reflector {
                 self.last.clone_from(&version);
                 self.next = Next::Watch;
                 self.out.push(Change::Synced { resource_version: version }).await;
-                self.follow(stream).await
+                Ok(stream)
             }
             Err(mut broken) => {
                 self.streaming = false;
@@ -237,33 +252,6 @@ impl Reflector {
                 Err(broken)
             }
         }
-    }
-
-    async fn watch(&mut self) -> Result<(), Break> {
-        if self.last.is_empty() || self.last == "0" {
-            // Some aggregated servers list without a version: a watch from there replays everything but deletions.
-            return self.watch_unversioned().await;
-        }
-        let version = self.last.clone();
-        let stream = Box::pin(self.open_watch(&version, false)).await?;
-        self.follow(stream).await
-    }
-
-    /// Watches from no version. Its first events are not in version order, so none is recorded before one that is not ADDED; without a
-    /// recorded version the end means another list.
-    async fn watch_unversioned(&mut self) -> Result<(), Break> {
-        let version = self.last.clone();
-        let mut stream = Box::pin(self.open_watch(&version, false)).await?;
-        stream.in_order = false;
-        let broken = self.follow(stream).await;
-        if self.last.is_empty() || self.last == "0" {
-            self.next = Next::List { version: String::new() };
-            return broken.map_err(|mut b| {
-                b.then = Then::ListFrom(String::new());
-                b
-            });
-        }
-        broken
     }
 
     async fn open_watch(&self, version: &str, initial: bool) -> Result<Stream, Break> {
@@ -287,15 +275,21 @@ impl Reflector {
     }
 
     /// Passes on the events of one watch until it breaks or ends.
-    async fn follow(&mut self, mut stream: Stream) -> Result<(), Break> {
+    async fn follow(&mut self, mut stream: Stream) -> Break {
         loop {
-            let margin = self.context.settings.watch.silence_margin;
-            let line = timeout_at(stream.ends.max(Instant::now() + margin), stream.lines.next()).await;
-            let line = line.map_err(|_| Break::silent(&format!("{}: silent past its end", stream.doing)))?;
-            let Some(line) = line.map_err(Break::of_stream)? else { return Err(self.ended(&stream)) };
-            let event = decode(&stream.doing, &line).map_err(Break::of_stream)?;
-            self.take(&mut stream, event)?;
+            if let Err(broken) = self.step(&mut stream).await {
+                return broken;
+            }
         }
+    }
+
+    async fn step(&mut self, stream: &mut Stream) -> Result<(), Break> {
+        let margin = self.context.settings.watch.silence_margin;
+        let line = timeout_at(stream.ends.max(Instant::now() + margin), stream.lines.next()).await;
+        let line = line.map_err(|_| Break::silent(&format!("{}: silent past its end", stream.doing)))?;
+        let Some(line) = line.map_err(Break::of_stream)? else { return Err(self.ended(stream)) };
+        let event = decode(&stream.doing, &line).map_err(Break::of_stream)?;
+        self.take(stream, event)
     }
 
     fn ended(&self, stream: &Stream) -> Break {
@@ -319,6 +313,10 @@ impl Reflector {
         }
         Ok(())
     }
+}
+
+fn unversioned(version: &str) -> bool {
+    version.is_empty() || version == "0"
 }
 
 /// One open watch.
