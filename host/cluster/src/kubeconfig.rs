@@ -1,16 +1,19 @@
 //! Reads one kubeconfig as the hostile input it is: bounded, without aliases, and without what makes the host run programs, read files or
 //! dial elsewhere unless the operator allowed it.
 
+mod allow;
+mod file;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde::Deserialize;
 use thiserror::Error;
 
+pub use self::allow::Allow;
+use self::file::{Cluster, Context, Exec, File, User};
 use crate::connection::{Connection, Credentials, ExecCommand, Impersonate, Secret, Server, TlsOptions};
 
 /// Largest kubeconfig that is looked at, bytes.
@@ -44,162 +47,6 @@ impl KubeconfigError {
             Self::Forbidden { .. } => "KubeconfigForbidden",
         }
     }
-}
-
-/// What `--allow-kubeconfig` can admit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Allow {
-    /// Credential programs.
-    Exec,
-    /// Legacy auth providers; only their stored token is used.
-    AuthProvider,
-    /// Paths of files beside the kubeconfig.
-    Files,
-    /// An HTTP proxy.
-    ProxyUrl,
-    /// No check of the server's certificate.
-    InsecureTls,
-}
-
-impl Allow {
-    /// All of them, for a kubeconfig that the operator wrote (the hub's own).
-    pub fn all() -> BTreeSet<Self> {
-        [Self::Exec, Self::AuthProvider, Self::Files, Self::ProxyUrl, Self::InsecureTls].into()
-    }
-
-    /// The word on the command line.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Exec => "exec",
-            Self::AuthProvider => "auth-provider",
-            Self::Files => "files",
-            Self::ProxyUrl => "proxy-url",
-            Self::InsecureTls => "insecure-tls",
-        }
-    }
-
-    fn does(self) -> &'static str {
-        match self {
-            Self::Exec => "run a program",
-            Self::AuthProvider => "use a legacy auth provider",
-            Self::Files => "read its own files",
-            Self::ProxyUrl => "dial another server",
-            Self::InsecureTls => "trust any certificate",
-        }
-    }
-}
-
-impl std::fmt::Display for Allow {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Allow {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::all()
-            .into_iter()
-            .find(|a| a.word() == text)
-            .ok_or_else(|| format!("{text:?} is not one of exec, auth-provider, files, proxy-url, insecure-tls"))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct File {
-    #[serde(default)]
-    clusters: Option<Vec<NamedCluster>>,
-    #[serde(default)]
-    users: Option<Vec<NamedUser>>,
-    #[serde(default)]
-    contexts: Option<Vec<NamedContext>>,
-    #[serde(default)]
-    current_context: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct NamedCluster {
-    name: String,
-    #[serde(default)]
-    cluster: Option<Cluster>,
-}
-
-#[derive(Deserialize)]
-struct NamedUser {
-    name: String,
-    #[serde(default)]
-    user: Option<User>,
-}
-
-#[derive(Deserialize)]
-struct NamedContext {
-    name: String,
-    #[serde(default)]
-    context: Option<Context>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Cluster {
-    server: Option<String>,
-    certificate_authority: Option<String>,
-    certificate_authority_data: Option<String>,
-    insecure_skip_tls_verify: Option<bool>,
-    tls_server_name: Option<String>,
-    proxy_url: Option<String>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "kebab-case")]
-struct User {
-    token: Option<String>,
-    #[serde(rename = "tokenFile")]
-    token_file: Option<String>,
-    username: Option<String>,
-    password: Option<String>,
-    client_certificate: Option<String>,
-    client_certificate_data: Option<String>,
-    client_key: Option<String>,
-    client_key_data: Option<String>,
-    exec: Option<Exec>,
-    auth_provider: Option<AuthProvider>,
-    #[serde(rename = "as")]
-    act_as: Option<String>,
-    as_uid: Option<String>,
-    as_groups: Option<Vec<String>>,
-    as_user_extra: Option<serde::de::IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Exec {
-    #[serde(default)]
-    command: String,
-    args: Option<Vec<String>>,
-    env: Option<Vec<Variable>>,
-    api_version: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Variable {
-    name: String,
-    value: String,
-}
-
-#[derive(Deserialize)]
-struct AuthProvider {
-    #[serde(default)]
-    config: std::collections::BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Context {
-    cluster: String,
-    #[serde(default)]
-    user: Option<String>,
-    namespace: Option<String>,
 }
 
 fn invalid(message: impl Into<String>) -> KubeconfigError {

@@ -1,14 +1,11 @@
 //! The connections to one server of one class: HTTP/2 connections shared by many requests, or HTTP/1.1 connections used one at a time.
 
+mod connection;
+
 use std::{
-    future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Weak, atomic::Ordering},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -19,21 +16,15 @@ use futures::{
 use http::{HeaderValue, Request, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::body::Incoming;
 use motet_core::ApiError;
 use parking_lot::Mutex;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::Instant,
-};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use self::connection::{Fresh, Http1, Http2, Shape, open};
 use crate::{
     Settings,
-    connect::{Connector, Opened, Stream, Switch},
+    connect::{Connector, Switch},
 };
 
 /// HTTP/1.1 connections that calls may use at once; watches are not limited, since each needs one of its own.
@@ -61,16 +52,6 @@ pub(crate) struct Pool {
     http1_calls: Option<Arc<Semaphore>>,
 }
 
-/// The settings an HTTP/2 connection is opened with.
-#[derive(Clone, Copy)]
-struct Shape {
-    window: u32,
-    max_streams: usize,
-    ping_interval: Duration,
-    ping_timeout: Duration,
-    settings_timeout: Duration,
-}
-
 #[derive(Default)]
 struct State {
     http2: Vec<Arc<Http2>>,
@@ -81,46 +62,6 @@ struct State {
     http1: bool,
     connecting: Option<Connecting>,
     closed: bool,
-}
-
-/// One shared HTTP/2 connection.
-struct Http2 {
-    sender: http2::SendRequest<RequestBody>,
-    active: AtomicUsize,
-    /// Shared with the task that drives it, for the server's stream limit as of now; gone once the connection takes no more requests.
-    connection: Arc<Mutex<Option<Http2Connection>>>,
-    switch: Arc<Switch>,
-}
-
-type Http2Connection = http2::Connection<TokioIo<Stream>, RequestBody, TokioExecutor>;
-
-impl Http2 {
-    /// How many streams the server takes; 0 before it has said so.
-    fn server_limit(&self) -> usize {
-        self.connection.lock().as_ref().map_or(0, Http2Connection::current_max_send_streams)
-    }
-
-    fn has_room(&self, most: usize) -> bool {
-        self.active.load(Ordering::Relaxed) < most.min(self.server_limit())
-    }
-}
-
-impl Drop for Http2 {
-    fn drop(&mut self) {
-        self.switch.turn_off();
-    }
-}
-
-/// One HTTP/1.1 connection.
-struct Http1 {
-    sender: http1::SendRequest<RequestBody>,
-    switch: Arc<Switch>,
-}
-
-impl Drop for Http1 {
-    fn drop(&mut self) {
-        self.switch.turn_off();
-    }
 }
 
 /// The right to send one request on a connection.
@@ -346,79 +287,6 @@ fn origin_form(mut request: Request<RequestBody>) -> Request<RequestBody> {
         *request.uri_mut() = path.into();
     }
     request
-}
-
-enum Fresh {
-    Http2(Http2),
-    Http1(Http1),
-}
-
-async fn open(connector: &Connector, shape: Shape) -> Result<Fresh, ApiError> {
-    let Opened { stream, http2 } = connector.open().await?;
-    let io = TokioIo::new(stream);
-    if http2 { shake_http2(io, shape).await.map(Fresh::Http2) } else { shake_http1(io).await.map(Fresh::Http1) }
-}
-
-async fn shake_http2(io: TokioIo<Stream>, shape: Shape) -> Result<Http2, ApiError> {
-    let streams = u32::try_from(shape.max_streams).unwrap_or(u32::MAX);
-    let switch = io.inner().switch();
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(shape.window)
-        // However many streams nobody drains, the others still have their own windows' worth of credit.
-        .initial_connection_window_size(shape.window.saturating_mul(streams).min(i32::MAX as u32))
-        // None until the server has said how many it takes: streams past that would wait behind watches that never end.
-        .initial_max_send_streams(0)
-        .keep_alive_interval(shape.ping_interval)
-        .keep_alive_timeout(shape.ping_timeout)
-        .keep_alive_while_idle(true)
-        .handshake(io)
-        .await
-        .map_err(handshake_failed)?;
-    let connection = Arc::new(Mutex::new(Some(connection)));
-    tokio::spawn(drive(connection.clone()));
-    let made = Http2 { sender, active: AtomicUsize::new(0), connection, switch };
-    let deadline = Instant::now() + shape.settings_timeout;
-    let mut pause = Duration::from_millis(1);
-    while made.server_limit() == 0 {
-        if Instant::now() > deadline || made.sender.is_closed() {
-            return Err(ApiError::connection("the server agreed on HTTP/2 but sent no settings"));
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(50));
-    }
-    Ok(made)
-}
-
-/// Runs a connection until it takes no more requests, then drops it, which fails those that still waited in it.
-async fn drive(connection: Arc<Mutex<Option<Http2Connection>>>) {
-    let ended = poll_fn(|cx| {
-        // Held for one poll; the only other taker reads a number.
-        let mut connection = connection.lock();
-        let poll = connection.as_mut().map_or(Poll::Ready(Ok(())), |c| Pin::new(c).poll(cx));
-        if poll.is_ready() {
-            *connection = None;
-        }
-        poll
-    });
-    if let Err(error) = ended.await {
-        tracing::debug!(%error, "an HTTP/2 connection ended");
-    }
-}
-
-async fn shake_http1(io: TokioIo<Stream>) -> Result<Http1, ApiError> {
-    let switch = io.inner().switch();
-    let (sender, connection) = http1::Builder::new().handshake(io).await.map_err(handshake_failed)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "an HTTP/1.1 connection ended");
-        }
-    });
-    Ok(Http1 { sender, switch })
-}
-
-fn handshake_failed(error: hyper::Error) -> ApiError {
-    ApiError::connection(format!("the HTTP handshake failed: {error}"))
 }
 
 /// An answer's body. Dropping it before its end resets the stream (HTTP/2) or closes the connection (HTTP/1.1).
