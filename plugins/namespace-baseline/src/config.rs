@@ -55,6 +55,9 @@ impl Default for Container {
 impl Config {
     /// The directions that the NetworkPolicy closes.
     pub(crate) fn policy_types(&self) -> Vec<&'static str> {
-        [(self.deny_ingress, "Ingress"), (self.deny_egress, "Egress")].into_iter().filter_map(|(on, t)| on.then_some(t)).collect()
+        [(self.deny_ingress, "Ingress"), (self.deny_egress, "Egress")]
+            .into_iter()
+            .filter_map(|(on, t)| on.then_some(t))
+            .collect()
     }
 }

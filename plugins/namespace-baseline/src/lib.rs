@@ -55,10 +55,12 @@ fn baseline(namespace: &str, config: &Config) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motet_core::grant::Permissions;
     use motet_sdk::{Intent, testing::Case};
 
     fn labelled() -> Case<Config> {
-        Case::object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})).config(Config::default())
+        Case::object(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}))
+            .config(Config::default())
     }
 
     #[test]
@@ -73,8 +75,11 @@ mod tests {
 
     #[test]
     fn a_namespace_that_left_keeps_none() {
-        for case in [Case::gone(None, "shop"), Case::object(json!({"apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"name": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z"}}))] {
+        for case in [
+            Case::gone(None, "shop"),
+            Case::object(json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z"}})),
+        ] {
             let outcome = case.config(Config::default()).run(reconcile).unwrap();
             assert!(matches!(outcome.intents(), [Intent::ApplySet { objects, .. }] if objects.is_empty()));
         }
@@ -88,5 +93,17 @@ mod tests {
         assert_eq!(policy["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
         let quota = outcome.applied("v1/ResourceQuota", Some("shop"), NAME).unwrap();
         assert_eq!(quota["spec"]["hard"], json!({"pods": "5"}));
+    }
+
+    #[test]
+    fn the_grants_are_what_it_needs_and_no_more() {
+        let described = <super::MotetPlugin as motet_sdk::Plugin>::describe().to_json();
+        let needs = serde_json::from_value::<motet_core::description::Description>(described).unwrap().needs;
+        let yaml: Value = serde_yaml::from_str(include_str!("../namespace-baseline.yaml")).unwrap();
+        let spec: motet_core::plugin::PluginSpec = serde_json::from_value(yaml["spec"].clone()).unwrap();
+        let missing = Permissions { needs: needs.clone(), grants: spec.grants.clone() }.missing();
+        assert!(missing.is_empty(), "not granted: {missing:?}");
+        let unused = Permissions { needs: spec.grants, grants: needs }.missing();
+        assert!(unused.is_empty(), "granted but not needed: {unused:?}");
     }
 }

@@ -11,9 +11,9 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
     let config = config_type(function)?;
     let schema = match &config {
         None => quote!(None),
-        Some(config) => quote!(motet_sdk::private::serde_json::to_value(
-            motet_sdk::private::schemars::schema_for!(#config)
-        ).ok()),
+        Some(config) => {
+            quote!(motet_sdk::private::serde_json::to_value(motet_sdk::private::schemars::schema_for!(#config)).ok())
+        }
     };
     let config = config.map_or_else(|| quote!(()), |c| quote!(#c));
     let primary = match &declaration.primary {
@@ -34,8 +34,11 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
         #function
 
         #[doc(hidden)]
-        #[allow(dead_code, reason = "natively, only tests run and they call the function")]
         struct MotetPlugin;
+
+        // Natively only tests call the function; without this, all it uses would be dead code there.
+        const _: fn(&motet_sdk::Context<#config>) -> motet_sdk::Result<motet_sdk::Outcome> =
+            <MotetPlugin as motet_sdk::Plugin>::reconcile;
 
         impl motet_sdk::Plugin for MotetPlugin {
             type Config = #config;

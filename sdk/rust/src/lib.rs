@@ -27,6 +27,7 @@
 
 #[doc(hidden)]
 pub mod bindings;
+mod condition;
 mod context;
 mod describe;
 mod error;
@@ -39,6 +40,7 @@ mod query;
 mod reader;
 pub mod testing;
 
+pub use condition::{Condition, Conditions, rfc3339};
 pub use context::{Context, Member, Rejected, Target};
 pub use describe::{Applies, Description, Mapping, Need, Plugin, Primary, Trigger, Watch};
 pub use error::{Error, Result};
@@ -55,7 +57,7 @@ mod typed;
 
 /// What most plugins import.
 pub mod prelude {
-    pub use crate::{Context, Error, Gvk, Metadata, Object, ObjectRef, Outcome, Query, Result};
+    pub use crate::{Condition, Conditions, Context, Error, Gvk, Metadata, Object, ObjectRef, Outcome, Query, Result};
     pub use log::{debug, error, info, trace, warn};
     pub use schemars::{self, JsonSchema};
     pub use serde::{Deserialize, Serialize};
