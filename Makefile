@@ -43,3 +43,10 @@ lint: setup ## formatting and lints
 
 doc: setup ## docs without warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+demo: plugins ## the main job on embedded clusters, played and checked; KEEP=1 keeps it running
+	@echo "building the next version of a plugin, which the demo rolls out"
+	cargo build --locked --profile plugin --target wasm32-wasip2 -p motet-guests --example baseline_next
+	@echo "building motet-host and the demo (the first time, with all that they depend on: some minutes)"
+	cargo build --locked -p motet-host -p motet-scenarios --bin motet-host --bin demo
+	@$(CARGO_TARGET_DIR)/debug/demo

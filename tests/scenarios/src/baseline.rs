@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::{client::Looker, wait};
 
 /// The three kinds, across namespaces.
-const KINDS: [&str; 3] = ["/apis/networking.k8s.io/v1/networkpolicies", "/api/v1/resourcequotas", "/api/v1/limitranges"];
+const KINDS: [&str; 3] =
+    ["/apis/networking.k8s.io/v1/networkpolicies", "/api/v1/resourcequotas", "/api/v1/limitranges"];
 /// The label by which the next version marks what it applies.
 const VERSION: &str = "baseline-version";
 

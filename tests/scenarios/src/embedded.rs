@@ -121,7 +121,8 @@ impl Hub {
     /// Creates or changes a Plugin: `spec` with its component in the ConfigMap `config_map`.
     pub async fn plugin(&self, name: &str, config_map: &str, mut spec: Value) -> Result<()> {
         spec["source"] = json!({ "configMap": { "name": config_map } });
-        let plugin = json!({ "apiVersion": "motet.dev/v1alpha1", "kind": "Plugin", "metadata": { "name": name }, "spec": spec });
+        let plugin =
+            json!({ "apiVersion": "motet.dev/v1alpha1", "kind": "Plugin", "metadata": { "name": name }, "spec": spec });
         self.look().apply(&format!("{PLUGINS}/{name}"), "operator", &plugin).await.map(drop)
     }
 
@@ -153,7 +154,8 @@ impl Hub {
     /// Waits until a Plugin's status satisfies `wanted`.
     pub async fn plugin_is(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         wait::until(&format!("Plugin {name} to be {what}"), || async {
-            let plugin = self.look().get(&format!("{PLUGINS}/{name}")).await.map_err(|e| e.to_string())?.ok_or("gone")?;
+            let plugin =
+                self.look().get(&format!("{PLUGINS}/{name}")).await.map_err(|e| e.to_string())?.ok_or("gone")?;
             let status = plugin["status"].clone();
             if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
         })
@@ -177,10 +179,8 @@ pub fn component(plugin: &str) -> Result<Vec<u8>> {
 
 /// A guest's component, built by `make guests`: `MOTET_GUESTS` or beside the plugins.
 pub fn guest(name: &str) -> Result<Vec<u8>> {
-    let folder = std::env::var_os("MOTET_GUESTS").map_or_else(
-        || crate::plugins_dir().join("../wasm32-wasip2/plugin/examples"),
-        std::path::PathBuf::from,
-    );
+    let folder = std::env::var_os("MOTET_GUESTS")
+        .map_or_else(|| crate::plugins_dir().join("../wasm32-wasip2/plugin/examples"), std::path::PathBuf::from);
     let file = folder.join(format!("{name}.wasm"));
     std::fs::read(&file).with_context(|| format!("{}; run `make guests`", file.display()))
 }

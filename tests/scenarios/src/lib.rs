@@ -17,9 +17,10 @@ pub fn binary(name: &str) -> std::path::PathBuf {
     if let Some(folder) = std::env::var_os("MOTET_BIN_DIR") {
         return std::path::Path::new(&folder).join(name);
     }
+    // Tests are in the profile's folder `deps`, programs beside the one that is looked for.
     let exe = std::env::current_exe().unwrap_or_default();
-    let profile = exe.parent().and_then(std::path::Path::parent).unwrap_or(std::path::Path::new("."));
-    profile.join(name)
+    let places = exe.ancestors().skip(1).take(2).map(|folder| folder.join(name));
+    places.clone().find(|place| place.is_file()).or_else(|| places.last()).unwrap_or_else(|| name.into())
 }
 
 /// A plugin's component, built by `make plugins`: `MOTET_PLUGINS_DIR` or beside the target folder of this test.

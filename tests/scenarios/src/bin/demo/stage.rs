@@ -1,0 +1,128 @@
+//! The clusters, the host and the files of one demo.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result};
+use futures::{StreamExt, TryStreamExt, stream};
+use motet_scenarios::{
+    baseline,
+    embedded::{Embedded, FIRST_TOKEN, Hub},
+    host::HostProcess,
+    plugins_dir,
+};
+
+/// Members from the start.
+const MEMBERS: usize = 8;
+/// Plugins that the host finds in its folder, where they are built; namespace-baseline comes from the hub.
+const FROM_FOLDER: [&str; 2] = ["edge-service", "platform-budget"];
+
+/// Everything that runs.
+pub(crate) struct Stage {
+    pub(crate) hub: Hub,
+    pub(crate) host: HostProcess,
+    members: Mutex<Vec<Arc<Embedded>>>,
+    /// Those of [`FROM_FOLDER`] that are built.
+    pub(crate) from_folder: Vec<&'static str>,
+    folder: tempfile::TempDir,
+}
+
+/// Kubeconfigs for people.
+pub(crate) struct Files {
+    pub(crate) folder: PathBuf,
+    pub(crate) hub: PathBuf,
+    pub(crate) member: PathBuf,
+}
+
+impl Stage {
+    pub(crate) async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("motet-demo-").tempdir()?;
+        let hub = Hub::start().await.context("the hub")?;
+        let from_folder = copy_plugins(&folder.path().join("plugins"))?;
+        let kubeconfig = folder.path().join("hub.yaml");
+        fs::write(&kubeconfig, hub.0.kubeconfig(FIRST_TOKEN))?;
+        let (kubeconfig, plugins) =
+            (kubeconfig.display().to_string(), folder.path().join("plugins").display().to_string());
+        let host = HostProcess::start(folder.path(), &["--hub", &kubeconfig, "--plugins", &plugins])?;
+        let stage = Self { hub, host, members: Mutex::default(), from_folder, folder };
+        for number in 1..=MEMBERS {
+            stage.start_member(&format!("edge-{number}")).await?;
+        }
+        Ok(stage)
+    }
+
+    /// Starts one more cluster, with the kinds that the plugins need; the hub does not know it yet.
+    pub(crate) async fn start_member(&self, name: &str) -> Result<Arc<Embedded>> {
+        let member = Arc::new(Embedded::start(name).await.with_context(|| name.to_string())?);
+        for plugin in &self.from_folder {
+            // Beside the plugin, as its authors ship it.
+            let crd =
+                PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins")).join(plugin).join("crd.yaml");
+            member.install(&crd).await?;
+        }
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).push(member.clone());
+        Ok(member)
+    }
+
+    /// Every cluster besides the hub, registered or not.
+    pub(crate) fn members(&self) -> Vec<Arc<Embedded>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The member of a name.
+    pub(crate) fn member(&self, name: &str) -> Result<Arc<Embedded>> {
+        self.members().into_iter().find(|m| m.name() == name).with_context(|| format!("no cluster {name}"))
+    }
+
+    /// Waits until the baseline holds on every member but those of `except`.
+    pub(crate) async fn converged(&self, except: &[&str], version: Option<&str>) -> Result<usize> {
+        let members: Vec<_> = self.members().into_iter().filter(|m| !except.contains(&m.name())).collect();
+        let done: Vec<()> = stream::iter(&members)
+            .map(|member| baseline::converged(member.name(), &member.look, version))
+            .buffer_unordered(16)
+            .try_collect()
+            .await
+            .with_context(|| self.host.tail())?;
+        Ok(done.len())
+    }
+
+    /// The host's log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.path().join("host.log")
+    }
+
+    pub(crate) fn write_kubeconfigs(&self) -> Result<Files> {
+        let folder = self.folder.path().join("kubeconfigs");
+        fs::create_dir_all(&folder)?;
+        let write = |cluster: &Embedded| -> Result<PathBuf> {
+            let file = folder.join(format!("{}.yaml", cluster.name()));
+            fs::write(&file, cluster.cluster.kubeconfig())?;
+            Ok(file)
+        };
+        let hub = write(&self.hub.0)?;
+        let mut member = hub.clone();
+        for cluster in self.members().iter().rev() {
+            member = write(cluster)?;
+        }
+        Ok(Files { folder, hub, member })
+    }
+}
+
+/// Copies what is built of the folder's plugins, with their YAML.
+fn copy_plugins(to: &std::path::Path) -> Result<Vec<&'static str>> {
+    fs::create_dir_all(to)?;
+    let mut copied = Vec::new();
+    for plugin in FROM_FOLDER {
+        let files = ["wasm", "yaml"].map(|extension| format!("{plugin}.{extension}"));
+        if files.iter().all(|file| plugins_dir().join(file).is_file()) {
+            for file in &files {
+                fs::copy(plugins_dir().join(file), to.join(file)).with_context(|| file.clone())?;
+            }
+            copied.push(plugin);
+        }
+    }
+    Ok(copied)
+}
