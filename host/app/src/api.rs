@@ -87,9 +87,11 @@ pub(crate) fn plugins(host: &Host, name: Option<&str>) -> Value {
 
 /// `/api/v1/bindings`, filtered.
 pub(crate) fn bindings(host: &Host, plugin: Option<&str>, member: Option<&str>) -> Value {
-    let wanted = host.dispatcher.bindings().into_iter().filter(|b| {
-        plugin.is_none_or(|p| b.plugin.as_str() == p) && member.is_none_or(|m| b.member.as_str() == m)
-    });
+    let wanted = host
+        .dispatcher
+        .bindings()
+        .into_iter()
+        .filter(|b| plugin.is_none_or(|p| b.plugin.as_str() == p) && member.is_none_or(|m| b.member.as_str() == m));
     let mut rows: Vec<Value> = wanted.map(|b| binding(&b)).collect();
     rows.sort_by_key(|row| (row["plugin"].to_string(), row["member"].to_string()));
     items(rows)

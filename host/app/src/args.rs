@@ -113,9 +113,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn allow(word: &str) -> Result<Allow, String> {
     let all = Allow::all();
-    all.iter().find(|a| a.word() == word).copied().ok_or_else(|| {
-        format!("{word:?} is none of {}", all.iter().map(|a| a.word()).collect::<Vec<_>>().join(", "))
-    })
+    all.iter()
+        .find(|a| a.word() == word)
+        .copied()
+        .ok_or_else(|| format!("{word:?} is none of {}", all.iter().map(|a| a.word()).collect::<Vec<_>>().join(", ")))
 }
 
 impl Args {
@@ -146,14 +147,17 @@ fn with_file(mut command: clap::Command, path: &std::path::Path) -> Result<clap:
         let id = key.chars().fold(String::new(), |id, c| {
             if c.is_ascii_uppercase() { format!("{id}_{}", c.to_ascii_lowercase()) } else { format!("{id}{c}") }
         });
-        let known: Vec<String> = command.get_arguments().map(|a| a.get_id().to_string()).filter(|k| k != "config").collect();
+        let known: Vec<String> =
+            command.get_arguments().map(|a| a.get_id().to_string()).filter(|k| k != "config").collect();
         if !known.contains(&id) {
             let nearest = known.iter().min_by_key(|k| strsim::damerau_levenshtein(k, &id)).cloned().unwrap_or_default();
             return Err(failed(&mut command, format!("unknown key {key:?}; did you mean {:?}?", camel(&nearest))));
         }
-        let values = texts(&value).ok_or_else(|| failed(&mut command, format!("{key} must be a value or a list of values")))?;
+        let values =
+            texts(&value).ok_or_else(|| failed(&mut command, format!("{key} must be a value or a list of values")))?;
         // clap keeps defaults for as long as the command lives, and this one lives as long as the process.
-        let values: Vec<clap::builder::OsStr> = values.iter().map(|v| clap::builder::OsStr::from(&*v.clone().leak())).collect();
+        let values: Vec<clap::builder::OsStr> =
+            values.iter().map(|v| clap::builder::OsStr::from(&*v.clone().leak())).collect();
         command = command.mut_arg(&id, |argument| argument.default_values(values));
     }
     Ok(command)
@@ -186,13 +190,18 @@ mod tests {
     use super::*;
 
     fn read(arguments: &[&str]) -> Result<Args, clap::Error> {
-        Args::read(std::iter::once("motet-host").chain(arguments.iter().copied()).map(OsString::from).collect::<Vec<_>>())
+        Args::read(
+            std::iter::once("motet-host").chain(arguments.iter().copied()).map(OsString::from).collect::<Vec<_>>(),
+        )
     }
 
     #[test]
     fn defaults_are_those_of_the_interface() {
         let args = read(&[]).unwrap();
-        assert_eq!((args.namespace.as_str(), args.probe_interval, args.unhealthy_after), ("motet-system", Duration::from_secs(10), 3));
+        assert_eq!(
+            (args.namespace.as_str(), args.probe_interval, args.unhealthy_after),
+            ("motet-system", Duration::from_secs(10), 3)
+        );
         assert!(args.metrics_per_member && args.listen.to_string() == "127.0.0.1:9440");
     }
 
@@ -213,7 +222,9 @@ mod tests {
 
     #[test]
     fn bad_values_are_usage_errors() {
-        for bad in [["--probe-interval", "0s"], ["--probe-interval", "ten"], ["--allow-kubeconfig", "all"], ["--workers", "0"]] {
+        for bad in
+            [["--probe-interval", "0s"], ["--probe-interval", "ten"], ["--allow-kubeconfig", "all"], ["--workers", "0"]]
+        {
             assert_eq!(read(&bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }
     }

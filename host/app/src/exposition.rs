@@ -28,7 +28,14 @@ impl Exposition {
         })
     }
 
-    fn push(&mut self, name: &'static str, help: &str, kind: MetricType, labels: Labels<'_>, set: impl FnOnce(&mut Metric)) {
+    fn push(
+        &mut self,
+        name: &'static str,
+        help: &str,
+        kind: MetricType,
+        labels: Labels<'_>,
+        set: impl FnOnce(&mut Metric),
+    ) {
         let mut metric = Metric::from_label(labels.iter().map(|(n, v)| label(n, v)).collect());
         set(&mut metric);
         self.family(name, help, kind).mut_metric().push(metric);
@@ -109,6 +116,9 @@ mod tests {
         exposition.counter("motet_x_total", "X.", &[("plugin", "a")], 2.0);
         exposition.counter("motet_x_total", "X.", &[("plugin", "b")], 4.0);
         let text = exposition.text().unwrap();
-        assert!(text.contains("motet_x_total{plugin=\"a\"} 3") && text.contains("motet_x_total{plugin=\"b\"} 4"), "{text}");
+        assert!(
+            text.contains("motet_x_total{plugin=\"a\"} 3") && text.contains("motet_x_total{plugin=\"b\"} 4"),
+            "{text}"
+        );
     }
 }

@@ -37,7 +37,10 @@ impl Host {
         match self.fleet.get() {
             None => missing.push("another host is active: this one stands by".into()),
             Some(fleet) => missing.extend(
-                fleet.not_ready().into_iter().map(|p| format!("the first list of members from {p} has not been taken in")),
+                fleet
+                    .not_ready()
+                    .into_iter()
+                    .map(|p| format!("the first list of members from {p} has not been taken in")),
             ),
         }
         if !self.catalog.is_listed() {

@@ -18,7 +18,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{api, host::Host, metrics};
 
 /// Serves until `stop`; the address is bound before this returns.
-pub(crate) async fn serve(listen: SocketAddr, host: Host, stop: CancellationToken) -> Result<tokio::task::JoinHandle<()>> {
+pub(crate) async fn serve(
+    listen: SocketAddr,
+    host: Host,
+    stop: CancellationToken,
+) -> Result<tokio::task::JoinHandle<()>> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("--listen {listen} cannot be bound"))?;
     let address = listener.local_addr().unwrap_or(listen);
     tracing::info!(%address, "serving health, metrics and status");
@@ -51,13 +55,16 @@ async fn ready(State(host): State<Host>) -> Response {
 async fn scrape(State(host): State<Host>) -> Response {
     match metrics::text(&host) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be written: {error}\n")).into_response()
+        }
     }
 }
 
 fn one(found: Value, what: &str, name: &str) -> Response {
     if found["items"].as_array().is_some_and(Vec::is_empty) {
-        return (StatusCode::NOT_FOUND, Json(json!({ "error": format!("no {what} is called {name:?}") }))).into_response();
+        return (StatusCode::NOT_FOUND, Json(json!({ "error": format!("no {what} is called {name:?}") })))
+            .into_response();
     }
     Json(found).into_response()
 }

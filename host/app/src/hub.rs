@@ -31,7 +31,9 @@ fn from_file(path: &Path, context: Option<&str>) -> Result<Connection> {
 
 /// The service account of the pod that this runs in. The token is read from its file, which the kubelet renews.
 fn in_cluster() -> Result<Option<Connection>> {
-    let (Ok(host), Ok(port)) = (env::var("KUBERNETES_SERVICE_HOST"), env::var("KUBERNETES_SERVICE_PORT")) else { return Ok(None) };
+    let (Ok(host), Ok(port)) = (env::var("KUBERNETES_SERVICE_HOST"), env::var("KUBERNETES_SERVICE_PORT")) else {
+        return Ok(None);
+    };
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let kubeconfig = serde_json::json!({
         "apiVersion": "v1",

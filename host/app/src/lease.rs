@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use motet_core::{ApiError, Gvk, Meta, ObjectName, Resource, outcome::PatchKind, ports::{MemberApi, Write}};
+use motet_core::{
+    ApiError, Gvk, Meta, ObjectName, Resource,
+    outcome::PatchKind,
+    ports::{MemberApi, Write},
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -58,7 +62,9 @@ impl Election {
                 () = tokio::time::sleep(RETRY) => {}
             }
             let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
-            match tokio::time::timeout(left.min(RENEW_DEADLINE / 2).max(Duration::from_millis(100)), self.attempt()).await {
+            match tokio::time::timeout(left.min(RENEW_DEADLINE / 2).max(Duration::from_millis(100)), self.attempt())
+                .await
+            {
                 Ok(Ok(true)) => renewed = Instant::now(),
                 Ok(Ok(false)) => {
                     tracing::error!("another host took the Lease; this one stops");
@@ -150,8 +156,12 @@ impl Election {
     async fn patch(&self, resource: &Resource, lease: &[u8], mut body: Value) -> Result<Bytes, ApiError> {
         let meta = Meta::scan(lease).map_err(|e| ApiError::new(0, "InvalidAnswer", e.to_string()))?;
         body["metadata"] = json!({ "resourceVersion": meta.resource_version });
-        let write =
-            Write::Patch { body: bytes(&body), kind: PatchKind::Merge, manager: "motet-host".into(), subresource: None };
+        let write = Write::Patch {
+            body: bytes(&body),
+            kind: PatchKind::Merge,
+            manager: "motet-host".into(),
+            subresource: None,
+        };
         self.api.write(resource, &self.name(), write).await
     }
 }

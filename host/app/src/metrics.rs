@@ -71,12 +71,22 @@ fn bindings(out: &mut Exposition, host: &Host, per_member: bool) {
             out.counter("motet_reconcile_total", "Reconciles by result.", &labels, count.get() as f64);
         }
         let labels = [("plugin", plugin), ("member", member)];
-        out.counter("motet_writes_suppressed_total", "Intents that were true already.", &labels, stats.suppressed.get() as f64);
+        out.counter(
+            "motet_writes_suppressed_total",
+            "Intents that were true already.",
+            &labels,
+            stats.suppressed.get() as f64,
+        );
         out.counter("motet_intents_denied_total", "Intents without a grant.", &labels, stats.denied.get() as f64);
         for ((verb, code), count) in stats.writes.lock().iter() {
             let code = code.to_string();
             let labels = [("plugin", plugin), ("member", member), ("verb", *verb), ("code", code.as_str())];
-            out.counter("motet_writes_total", "Writes sent to members; code 0 where no answer came.", &labels, *count as f64);
+            out.counter(
+                "motet_writes_total",
+                "Writes sent to members; code 0 where no answer came.",
+                &labels,
+                *count as f64,
+            );
         }
     }
 }
@@ -96,14 +106,24 @@ fn plugins(out: &mut Exposition, host: &Host) {
             out.histogram(name, help, &labels, histogram);
         }
         let stale = stats.stale_reads.get() as f64;
-        out.counter("motet_stale_reads_total", "Reconciles that ran before caches showed the key's own writes.", &labels, stale);
+        out.counter(
+            "motet_stale_reads_total",
+            "Reconciles that ran before caches showed the key's own writes.",
+            &labels,
+            stale,
+        );
         for (class, count) in stats.kills.lock().iter() {
             let labels = [("plugin", plugin.as_str()), ("class", *class)];
             out.counter("motet_sandbox_traps_total", "Reconciles that the host ended.", &labels, *count as f64);
         }
         for (manager, count) in stats.conflicts.lock().iter() {
             let labels = [("plugin", plugin.as_str()), ("manager", manager.as_str())];
-            out.counter("motet_conflicts_total", "Applies that conflicted with another manager.", &labels, *count as f64);
+            out.counter(
+                "motet_conflicts_total",
+                "Applies that conflicted with another manager.",
+                &labels,
+                *count as f64,
+            );
         }
     }
     for plugin in host.catalog.snapshot() {
@@ -113,7 +133,12 @@ fn plugins(out: &mut Exposition, host: &Host) {
         let labels = [("plugin", name), ("digest", &*digest), ("contract", &plugin.contract), ("version", version)];
         out.gauge("motet_plugin_info", "What runs.", &labels, 1.0);
         for (phase, seconds) in ["compile", "describe"].into_iter().zip(plugin.load_seconds) {
-            out.gauge("motet_plugin_load_seconds", "Time of the last load.", &[("plugin", name), ("phase", phase)], seconds);
+            out.gauge(
+                "motet_plugin_load_seconds",
+                "Time of the last load.",
+                &[("plugin", name), ("phase", phase)],
+                seconds,
+            );
         }
     }
 }

@@ -107,14 +107,20 @@ impl Publisher {
         Ok(())
     }
 
-    async fn publish_member(&mut self, resource: &Resource, member: &MemberStatus, left: &mut usize) -> Result<(), ApiError> {
+    async fn publish_member(
+        &mut self,
+        resource: &Resource,
+        member: &MemberStatus,
+        left: &mut usize,
+    ) -> Result<(), ApiError> {
         let name = member.name.to_string();
         let wanted = json!({ "labels": member.labels, "status": to_value(&self.member_status(member)) });
         if self.members.get(&name) == Some(&wanted) || *left == 0 {
             return Ok(());
         }
         *left -= 1;
-        self.apply(resource, "Member", &name, "", json!({ "metadata": { "labels": wanted["labels"] }, "spec": {} })).await?;
+        self.apply(resource, "Member", &name, "", json!({ "metadata": { "labels": wanted["labels"] }, "spec": {} }))
+            .await?;
         self.apply(resource, "Member", &name, "status", json!({ "status": wanted["status"] })).await?;
         self.members.insert(name, wanted);
         Ok(())
@@ -151,7 +157,14 @@ impl Publisher {
         }
     }
 
-    async fn apply(&self, resource: &Resource, kind: &str, name: &str, part: &'static str, body: Value) -> Result<(), ApiError> {
+    async fn apply(
+        &self,
+        resource: &Resource,
+        kind: &str,
+        name: &str,
+        part: &'static str,
+        body: Value,
+    ) -> Result<(), ApiError> {
         let mut object = json!({ "apiVersion": "motet.dev/v1alpha1", "kind": kind });
         for (field, value) in body.as_object().into_iter().flatten() {
             object[field] = value.clone();

@@ -166,15 +166,24 @@ impl Keeper {
             self.entries.insert(name.clone(), entry);
             return false;
         }
-        let mut entry =
-            Entry { source, generation: generation + 1, object: object.clone(), component: digest, running, loading: false };
+        let mut entry = Entry {
+            source,
+            generation: generation + 1,
+            object: object.clone(),
+            component: digest,
+            running,
+            loading: false,
+        };
         match object {
             Ok(object) => {
                 entry.loading = true;
                 self.note_loading(name, &entry, &object);
-                let (runtime, components, generation) = (self.runtime.clone(), self.components.clone(), entry.generation);
+                let (runtime, components, generation) =
+                    (self.runtime.clone(), self.components.clone(), entry.generation);
                 let name = name.clone();
-                loads.spawn(async move { (name, generation, load::load(&runtime, &components, *object, component).await) });
+                loads.spawn(
+                    async move { (name, generation, load::load(&runtime, &components, *object, component).await) },
+                );
             }
             Err(refusal) => {
                 self.refuse(name, &entry, Refused { step: Step::Loaded, refusal, description: None });
@@ -222,7 +231,10 @@ impl Keeper {
         if loaded.load_seconds[0] > 0.0 {
             status.load_seconds = loaded.load_seconds;
         }
-        set_conditions(status, [(Some(true), "", ""), (Some(true), "", ""), (Some(true), "", ""), (Some(true), "", "")]);
+        set_conditions(
+            status,
+            [(Some(true), "", ""), (Some(true), "", ""), (Some(true), "", ""), (Some(true), "", "")],
+        );
     }
 
     fn refuse(&self, name: &PluginName, entry: &Entry, refused: Refused) {

@@ -11,12 +11,15 @@ pub(crate) fn check(schema: Option<&Value>, spec: &PluginSpec) -> Result<(), Ref
         return if spec.config.is_none() && spec.config_overrides.is_empty() {
             Ok(())
         } else {
-            Err(Refusal::new("ConfigInvalid", "the plugin takes no config: remove spec.config and spec.configOverrides"))
+            Err(Refusal::new(
+                "ConfigInvalid",
+                "the plugin takes no config: remove spec.config and spec.configOverrides",
+            ))
         };
     };
     let validator = jsonschema::validator_for(schema)
         .map_err(|e| Refusal::new("ConfigInvalid", format!("the plugin's own config schema is not valid: {e}")))?;
-    fits(&validator, "spec.config", spec)?;
+    fits(&validator, "spec.config", &PluginSpec { config_overrides: vec![], ..spec.clone() })?;
     for count in 1..=spec.config_overrides.len() {
         let mut merged = spec.clone();
         merged.config_overrides.truncate(count);

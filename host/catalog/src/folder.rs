@@ -192,10 +192,14 @@ fn stamp(path: &Path) -> Result<Option<Stamp>, Unsettled> {
 }
 
 fn read_component(path: &Path) -> Result<Bytes, Refusal> {
-    let unreadable = |e: &dyn std::fmt::Display| Refusal::new("SourceMissing", format!("{} cannot be read: {e}", path.display()));
+    let unreadable =
+        |e: &dyn std::fmt::Display| Refusal::new("SourceMissing", format!("{} cannot be read: {e}", path.display()));
     let length = fs::metadata(path).map_err(|e| unreadable(&e))?.len();
     if length > MAX_COMPONENT {
-        return Err(Refusal::new("TooLarge", format!("{} has {length} bytes, at most {MAX_COMPONENT} are read", path.display())));
+        return Err(Refusal::new(
+            "TooLarge",
+            format!("{} has {length} bytes, at most {MAX_COMPONENT} are read", path.display()),
+        ));
     }
     fs::read(path).map(Bytes::from).map_err(|e| unreadable(&e))
 }
@@ -245,8 +249,12 @@ mod tests {
     fn a_path_outside_the_folder_or_a_missing_file_is_refused() {
         let (dir, mut source) = source();
         write_old(&dir.path().join("x.yaml"), YAML.replace("{}", "{ source: { path: ../y.wasm } }").as_bytes(), 60);
-        assert!(matches!(&source.scan().0[..], [Observed::Present { component: Err(r), .. }] if r.reason == "SourceInvalid"));
+        assert!(
+            matches!(&source.scan().0[..], [Observed::Present { component: Err(r), .. }] if r.reason == "SourceInvalid")
+        );
         write_old(&dir.path().join("x.yaml"), YAML.as_bytes(), 50);
-        assert!(matches!(&source.scan().0[..], [Observed::Present { component: Err(r), .. }] if r.reason == "SourceMissing"));
+        assert!(
+            matches!(&source.scan().0[..], [Observed::Present { component: Err(r), .. }] if r.reason == "SourceMissing")
+        );
     }
 }

@@ -7,9 +7,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 use futures::StreamExt;
 use motet_core::{
-    ApiError, Change, Gvk, Meta, ObjectName, PluginName, Resource,
-    description::Scope,
-    plugin::ConfigMapSource,
+    ApiError, Change, Gvk, Meta, ObjectName, PluginName, Resource, description::Scope, plugin::ConfigMapSource,
     ports::MemberApi,
 };
 use serde_json::Value;
@@ -107,7 +105,9 @@ impl HubSource {
 
     async fn present(&mut self, json: &[u8]) -> Option<()> {
         let Some(name) = plugin_name(json) else {
-            tracing::warn!("the hub has a Plugin whose name is not a DNS label of at most 40 characters; it is ignored");
+            tracing::warn!(
+                "the hub has a Plugin whose name is not a DNS label of at most 40 characters; it is ignored"
+            );
             return Some(());
         };
         if let Some(listing) = &mut self.listing {
@@ -127,7 +127,10 @@ impl HubSource {
         let component = match &object {
             Ok(object) => match &object.spec.source.config_map {
                 Some(source) if object.spec.source.path.is_none() => self.fetch(source).await,
-                _ => Err(Refusal::new("SourceInvalid", "in the hub a Plugin needs spec.source.configMap and nothing beside it")),
+                _ => Err(Refusal::new(
+                    "SourceInvalid",
+                    "in the hub a Plugin needs spec.source.configMap and nothing beside it",
+                )),
             },
             Err(refusal) => Err(refusal.clone()),
         };
@@ -153,7 +156,8 @@ impl HubSource {
         let ConfigMapSource { name, key } = source;
         let place = format!("ConfigMap {}/{name}", self.namespace);
         let failed = |e: ApiError| Refusal::new("SourceMissing", format!("{place} cannot be read: {e}"));
-        let found = self.api.get(&self.config_maps, &ObjectName::namespaced(&self.namespace, name)).await.map_err(failed)?;
+        let found =
+            self.api.get(&self.config_maps, &ObjectName::namespaced(&self.namespace, name)).await.map_err(failed)?;
         let json = found.ok_or_else(|| Refusal::new("SourceMissing", format!("{place} does not exist in the hub")))?;
         component(&json, key).map_err(|message| Refusal::new("SourceInvalid", format!("{place}: {message}")))
     }
@@ -168,10 +172,13 @@ fn component(config_map: &[u8], key: &str) -> Result<Bytes, String> {
     let value: Value = serde_json::from_slice(config_map).map_err(|e| e.to_string())?;
     let keys = |field: &str| value.get(field).and_then(Value::as_object);
     let Some(text) = keys("binaryData").and_then(|d| d.get(key)).and_then(Value::as_str) else {
-        let there: Vec<_> = ["binaryData", "data"].iter().filter_map(|f| keys(f)).flat_map(|d| d.keys().cloned()).collect();
+        let there: Vec<_> =
+            ["binaryData", "data"].iter().filter_map(|f| keys(f)).flat_map(|d| d.keys().cloned()).collect();
         return Err(format!("it has no key {key:?} in binaryData; it has {there:?}"));
     };
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(|e| format!("key {key:?} is not base64: {e}"))?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .map_err(|e| format!("key {key:?} is not base64: {e}"))?;
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok(bytes.into());
     }

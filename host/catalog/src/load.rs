@@ -3,12 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use motet_core::{
-    Digest, PluginName,
-    description::Description,
-    grant::Rule,
-    revision::Revision,
-};
+use motet_core::{Digest, PluginName, description::Description, grant::Rule, revision::Revision};
 use motet_runtime::{Compiled, Runtime};
 use parking_lot::Mutex;
 
@@ -68,14 +63,16 @@ pub(crate) async fn load(
     let bytes = component.map_err(|refusal| refused(Step::Loaded, refusal, None))?;
     let digest = Digest::of(&bytes);
     if let Some(pinned) = object.spec.digest.filter(|pinned| *pinned != digest) {
-        let message = format!("spec.digest says {pinned}, the component is {digest}: one of them is not what was meant");
+        let message =
+            format!("spec.digest says {pinned}, the component is {digest}: one of them is not what was meant");
         return Err(refused(Step::Loaded, Refusal::new("DigestMismatch", message), None));
     }
     let started = Instant::now();
     let (compiled, description, seconds) = match components.get(&name, &digest) {
         Some((compiled, description)) => (compiled, description, [0.0; 2]),
         None => {
-            let invalid = |reason, e: &dyn std::fmt::Display| refused(Step::Loaded, Refusal::new(reason, e.to_string()), None);
+            let invalid =
+                |reason, e: &dyn std::fmt::Display| refused(Step::Loaded, Refusal::new(reason, e.to_string()), None);
             let compiled = runtime.compile(bytes).await.map_err(|e| invalid("CompileFailed", &e))?;
             let compile_seconds = started.elapsed().as_secs_f64();
             let description = compiled.describe(&name).await.map_err(|e| invalid("DescribeFailed", &e))?;
@@ -90,7 +87,8 @@ pub(crate) async fn load(
         .limits
         .resolve()
         .map_err(|e| refused(Step::Loaded, Refusal::new("InvalidObject", format!("spec.{e}")), known.clone()))?;
-    config::check(description.config.as_ref(), &object.spec).map_err(|r| refused(Step::Configured, r, known.clone()))?;
+    config::check(description.config.as_ref(), &object.spec)
+        .map_err(|r| refused(Step::Configured, r, known.clone()))?;
     let revision = Revision {
         sandbox: compiled.sandbox(&name),
         name,

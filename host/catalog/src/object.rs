@@ -148,7 +148,8 @@ pub struct ConditionStatus {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "apiVersion: motet.dev/v1alpha1\nkind: Plugin\nmetadata: { name: x }\nspec:\n  onDelete: Prune\n";
+    const GOOD: &str =
+        "apiVersion: motet.dev/v1alpha1\nkind: Plugin\nmetadata: { name: x }\nspec:\n  onDelete: Prune\n";
 
     #[test]
     fn a_plugin_reads_from_yaml_and_json() {

@@ -80,7 +80,8 @@ impl Rule {
             && listed(&self.resources, access.resource)
             && self.verbs.iter().any(|v| v == access.verb || v == "*")
             && (self.namespaces.is_empty() || access.namespace.is_some_and(|n| self.namespaces.iter().any(|x| x == n)))
-            && (self.resource_names.is_empty() || access.name.is_some_and(|n| self.resource_names.iter().any(|x| x == n)))
+            && (self.resource_names.is_empty()
+                || access.name.is_some_and(|n| self.resource_names.iter().any(|x| x == n)))
     }
 }
 
@@ -118,8 +119,13 @@ fn missing_from(need: &Rule, grants: &[Rule]) -> Vec<Rule> {
                         .verbs
                         .iter()
                         .filter(|verb| {
-                            let access =
-                                Access { group, resource, verb, namespace: namespace.as_deref(), name: name.as_deref() };
+                            let access = Access {
+                                group,
+                                resource,
+                                verb,
+                                namespace: namespace.as_deref(),
+                                name: name.as_deref(),
+                            };
                             !grants.iter().any(|g| g.allows(&access))
                         })
                         .cloned()

@@ -53,6 +53,11 @@ fn default_key() -> String {
     "plugin.wasm".into()
 }
 
+/// An object whose shape is the plugin's business: the custom resource keeps it as it is.
+fn free_form(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
 /// Another config for some members.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -61,6 +66,7 @@ pub struct ConfigOverride {
     #[serde(default)]
     pub members: Selector,
     /// Merged over what was there (RFC 7386).
+    #[schemars(schema_with = "free_form")]
     pub config: Value,
 }
 
@@ -146,6 +152,7 @@ pub struct PluginSpec {
     pub mode: Mode,
     /// The plugin's config, checked against its schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "free_form")]
     pub config: Option<Value>,
     /// Other configs for some members, merged in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -187,6 +187,7 @@ pub trait Sandbox: Send + Sync {
 /// Parses an object that a plugin produced; the error is what `previous` says about it.
 pub fn parse_object(bytes: &[u8]) -> Result<Value, ApiError> {
     let invalid = |message: String| ApiError::new(0, "Invalid", message);
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| invalid(format!("the object is not valid JSON: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|e| invalid(format!("the object is not valid JSON: {e}")))?;
     if value.is_object() { Ok(value) } else { Err(invalid("the object is not a JSON object".into())) }
 }

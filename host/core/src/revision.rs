@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use crate::{
     Digest, PluginName,
     description::{Description, Primary},
@@ -11,6 +10,7 @@ use crate::{
     ports::{Limits, Sandbox},
     request::MemberInfo,
 };
+use bytes::Bytes;
 
 /// One plugin at one digest. Immutable: a change of code, config, grants or limits is a new revision.
 pub struct Revision {

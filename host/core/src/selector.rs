@@ -72,8 +72,9 @@ impl Selector {
             if part.is_empty() {
                 continue;
             }
-            let expression = parse_requirement(part)
-                .ok_or_else(|| format!("{part:?} is not a label requirement: use a=b, a!=b, a in (b,c), a notin (b), a or !a"))?;
+            let expression = parse_requirement(part).ok_or_else(|| {
+                format!("{part:?} is not a label requirement: use a=b, a!=b, a in (b,c), a notin (b), a or !a")
+            })?;
             match (expression.operator, expression.values.as_slice()) {
                 (Operator::In, [value]) if !selector.match_labels.contains_key(&expression.key) => {
                     selector.match_labels.insert(expression.key, value.clone());

@@ -44,7 +44,12 @@ enum Step {
 
 impl EventWriter {
     /// Writes `event`; false where it only counted.
-    pub(crate) async fn send(&self, plugin: &PluginName, member: &Member, event: &EventIntent) -> Result<bool, ApiError> {
+    pub(crate) async fn send(
+        &self,
+        plugin: &PluginName,
+        member: &Member,
+        event: &EventIntent,
+    ) -> Result<bool, ApiError> {
         let id = identity(plugin, member, event);
         let resource = member.api.resource(&Gvk::new("events.k8s.io", "v1", "Event")).await?;
         let namespace = event.regarding.name.namespace.as_deref().unwrap_or("default");
@@ -113,7 +118,13 @@ fn identity(plugin: &PluginName, member: &Member, event: &EventIntent) -> Digest
     Digest::of(format!("{plugin}\0{}\0{regarding}\0{warning}\0{reason}\0{action}\0{note}", member.name()).as_bytes())
 }
 
-fn body(plugin: &PluginName, event: &EventIntent, namespace: &str, name: &str, now: jiff::Timestamp) -> serde_json::Value {
+fn body(
+    plugin: &PluginName,
+    event: &EventIntent,
+    namespace: &str,
+    name: &str,
+    now: jiff::Timestamp,
+) -> serde_json::Value {
     let regarding = &event.regarding;
     let mut reference = json!({
         "apiVersion": regarding.gvk.api_version(),

@@ -58,7 +58,11 @@ async fn patch(
         { "op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version },
         change,
     ]);
-    let write =
-        Write::Patch { body: to_bytes(&body), kind: PatchKind::Json, manager: field_manager(plugin), subresource: None };
+    let write = Write::Patch {
+        body: to_bytes(&body),
+        kind: PatchKind::Json,
+        manager: field_manager(plugin),
+        subresource: None,
+    };
     api.write(resource, &meta.object_name(), write).await
 }

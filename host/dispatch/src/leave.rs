@@ -39,7 +39,9 @@ pub(crate) async fn leave(shared: &Arc<Shared>, binding: &Arc<Binding>) {
     }
     let record = match binding.record.load(&binding.plugin, &member.api).await {
         Ok(record) => Record { on_delete: revision.spec.on_delete, ..record },
-        Err(error) => return tracing::warn!(plugin = %binding.plugin, member = %member.name(), %error, "what the plugin applied cannot be read; it stays"),
+        Err(error) => {
+            return tracing::warn!(plugin = %binding.plugin, member = %member.name(), %error, "what the plugin applied cannot be read; it stays");
+        }
     };
     treat_until_done(&binding.plugin, &record, &member).await;
     binding.record.reset().await;
@@ -71,13 +73,8 @@ async fn clean_up(shared: &Arc<Shared>, binding: &Arc<Binding>) {
                 continue;
             }
         };
-        let planner = Planner {
-            binding,
-            member: &member,
-            subscriptions: &subscriptions,
-            target: &target,
-            primary_uid: None,
-        };
+        let planner =
+            Planner { binding, member: &member, subscriptions: &subscriptions, target: &target, primary_uid: None };
         let plan = planner.plan(outcome.intents).await;
         let writer = Writer {
             binding,
@@ -97,9 +94,12 @@ fn finalized(binding: &Binding, subscriptions: &crate::subscriptions::Subscripti
     let name = names::finalizer(&binding.plugin);
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let (page, next) = primary.subscription.list(None, &motet_core::selector::Selector::default(), after.as_ref(), 500);
+        let (page, next) =
+            primary.subscription.list(None, &motet_core::selector::Selector::default(), after.as_ref(), 500);
         let names = page.iter().filter_map(|json| Meta::scan(json).ok()).map(|m| m.object_name());
-        found.extend(names.filter(|n| primary.subscription.meta(n).is_some_and(|i| i.finalizers.iter().any(|f| **f == *name))));
+        found.extend(
+            names.filter(|n| primary.subscription.meta(n).is_some_and(|i| i.finalizers.iter().any(|f| **f == *name))),
+        );
         match next {
             Some(next) => after = Some(next),
             None => return found.into_iter().map(Target::Object).collect(),
@@ -111,7 +111,9 @@ fn finalized(binding: &Binding, subscriptions: &crate::subscriptions::Subscripti
 pub(crate) async fn leftovers(member: &Arc<Member>, current: impl Fn(&PluginName) -> bool) {
     let records = match record::list(&member.api).await {
         Ok(records) => records,
-        Err(error) => return tracing::debug!(member = %member.name(), %error, "the records of earlier plugins cannot be read"),
+        Err(error) => {
+            return tracing::debug!(member = %member.name(), %error, "the records of earlier plugins cannot be read");
+        }
     };
     for (plugin, record) in records {
         if !current(&plugin) {
@@ -173,8 +175,10 @@ async fn prune(plugin: &PluginName, resource: &Resource, api: &Arc<dyn MemberApi
     })
     .await?;
     for meta in owned {
-        let write =
-            Write::Delete { uid: Some(meta.uid.to_string()), resource_version: Some(meta.resource_version.to_string()) };
+        let write = Write::Delete {
+            uid: Some(meta.uid.to_string()),
+            resource_version: Some(meta.resource_version.to_string()),
+        };
         match api.write(resource, &meta.object_name(), write).await {
             Err(error) if !error.is_not_found() => return Err(error),
             _ => {}

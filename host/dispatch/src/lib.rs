@@ -27,6 +27,6 @@ mod write;
 pub use binding::{BindingState, BindingStatus, LastRun};
 pub use dispatcher::{BindingSnapshot, Dispatcher};
 pub use member::EngagedMember;
-pub use report::{Difference, IntentReport, IntentResult, KeyReport};
 pub use motet_core::revision::Revision;
+pub use report::{Difference, IntentReport, IntentResult, KeyReport};
 pub use stats::{BindingStats, PluginStats, RESULTS};

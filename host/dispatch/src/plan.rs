@@ -78,7 +78,10 @@ pub(crate) struct Planner<'a> {
     pub(crate) primary_uid: Option<&'a str>,
 }
 
-/// A placeholder for the object of an intent that cannot be read.
+/// An intent that the host refuses, with the object it is about.
+type Refused = (ObjectRef, ApiError);
+
+/// Stands for the object of an intent that cannot be read.
 fn unknown() -> ObjectRef {
     ObjectRef { gvk: Gvk::new("", "", ""), name: ObjectName::cluster("") }
 }
@@ -104,15 +107,15 @@ impl Planner<'_> {
                 }
                 Intent::Patch { target, subresource, kind, body } => {
                     let planned = self.patch(target.clone(), subresource, kind, body).await;
-                    push(&mut plan, "patch", planned.map_err(|e| (target, e)));
+                    push(&mut plan, "patch", planned.map_err(|e| Box::new((target, e))));
                 }
                 Intent::Delete { target, uid, resource_version } => {
                     let planned = self.delete(target.clone(), uid, resource_version).await;
-                    push(&mut plan, "delete", planned.map_err(|e| (target, e)));
+                    push(&mut plan, "delete", planned.map_err(|e| Box::new((target, e))));
                 }
                 Intent::Event(event) => {
                     let regarding = event.regarding.clone();
-                    push(&mut plan, "event", self.event(event).await.map_err(|e| (regarding, e)));
+                    push(&mut plan, "event", self.event(event).await.map_err(|e| Box::new((regarding, e))));
                 }
             }
         }
@@ -135,7 +138,8 @@ impl Planner<'_> {
                     set.objects.insert((gvk.group.clone(), gvk.kind.clone(), name.clone()));
                     plan.writes.push(planned);
                 }
-                Err((object, error)) => {
+                Err(refused) => {
+                    let (object, error) = *refused;
                     set.complete &= !object.name.name.is_empty();
                     set.objects.insert((object.gvk.group.clone(), object.gvk.kind.clone(), object.name.clone()));
                     plan.rejected.push(Rejected { object, verb: "apply", error });
@@ -145,7 +149,7 @@ impl Planner<'_> {
         plan.sets.push(set);
     }
 
-    async fn apply(&self, object: Bytes, set: &str, force: bool) -> Result<Planned, (ObjectRef, ApiError)> {
+    async fn apply(&self, object: Bytes, set: &str, force: bool) -> Result<Planned, Box<Refused>> {
         let (mut value, object) = read(&object)?;
         let planned = async {
             let resource = self.resource(&object).await?;
@@ -159,10 +163,10 @@ impl Planner<'_> {
             let sent = owned::sent_digest(&body).map_err(|e| invalid(e.to_string()))?;
             Ok(Planned { object: object.clone(), resource, action: Action::Apply { body, sent, force, status: false } })
         };
-        planned.await.map_err(|error| (object.clone(), error))
+        planned.await.map_err(|error| Box::new((object.clone(), error)))
     }
 
-    async fn status(&self, object: Bytes) -> Result<Planned, (ObjectRef, ApiError)> {
+    async fn status(&self, object: Bytes) -> Result<Planned, Box<Refused>> {
         let (value, object) = read(&object)?;
         let planned = async {
             let resource = self.resource(&object).await?;
@@ -170,7 +174,8 @@ impl Planner<'_> {
                 return Err(invalid(format!("{resource} has no status subresource on this member")));
             }
             self.allow(&resource, "status", "patch", &object.name)?;
-            let status = value.get("status").cloned().ok_or_else(|| invalid("a status intent needs the field status"))?;
+            let status =
+                value.get("status").cloned().ok_or_else(|| invalid("a status intent needs the field status"))?;
             let mut body = json!({
                 "apiVersion": object.gvk.api_version(),
                 "kind": object.gvk.kind,
@@ -182,9 +187,13 @@ impl Planner<'_> {
             }
             let body: Bytes = body.to_string().into_bytes().into();
             let sent = owned::sent_status_digest(&body).map_err(|e| invalid(e.to_string()))?;
-            Ok(Planned { object: object.clone(), resource, action: Action::Apply { body, sent, force: true, status: true } })
+            Ok(Planned {
+                object: object.clone(),
+                resource,
+                action: Action::Apply { body, sent, force: true, status: true },
+            })
         };
-        planned.await.map_err(|error| (object.clone(), error))
+        planned.await.map_err(|error| Box::new((object.clone(), error)))
     }
 
     async fn patch(
@@ -196,7 +205,8 @@ impl Planner<'_> {
     ) -> Result<Planned, ApiError> {
         let resource = self.resource(&object).await?;
         self.allow(&resource, subresource.as_deref().unwrap_or(""), "patch", &object.name)?;
-        serde_json::from_slice::<serde::de::IgnoredAny>(&body).map_err(|e| invalid(format!("the patch is not valid JSON: {e}")))?;
+        serde_json::from_slice::<serde::de::IgnoredAny>(&body)
+            .map_err(|e| invalid(format!("the patch is not valid JSON: {e}")))?;
         Ok(Planned { object, resource, action: Action::Patch { body, kind, subresource } })
     }
 
@@ -214,7 +224,8 @@ impl Planner<'_> {
         };
         let resource = self.member.api.resource(&object.gvk).await?;
         for verb in ["create", "patch"] {
-            let access = Access { group: "events.k8s.io", resource: "events", verb, namespace: Some(namespace), name: None };
+            let access =
+                Access { group: "events.k8s.io", resource: "events", verb, namespace: Some(namespace), name: None };
             self.allow_access(&access)?;
         }
         Ok(Planned { object, resource, action: Action::Event(event) })
@@ -228,7 +239,9 @@ impl Planner<'_> {
         };
         match (resource.namespaced, &object.name.namespace) {
             (true, None) => Err(invalid(format!("{} is namespaced: the object needs metadata.namespace", object.gvk))),
-            (false, Some(_)) => Err(invalid(format!("{} is cluster-scoped: the object must not name a namespace", object.gvk))),
+            (false, Some(_)) => {
+                Err(invalid(format!("{} is cluster-scoped: the object must not name a namespace", object.gvk)))
+            }
             _ => Ok(resource),
         }
     }
@@ -261,7 +274,9 @@ impl Planner<'_> {
             Some(owner) if owner != *self.target && info.owned.is_some() => Err(ApiError::new(
                 0,
                 "OwnedByOtherKey",
-                format!("{object} is already applied by key {owner} of this plugin: two keys must not apply one object"),
+                format!(
+                    "{object} is already applied by key {owner} of this plugin: two keys must not apply one object"
+                ),
             )),
             _ => Ok(()),
         }
@@ -282,10 +297,14 @@ impl Planner<'_> {
 
     async fn check_owner(&self, owner: &OwnerRef, object: &ObjectRef) -> Result<(), ApiError> {
         let missing = |why: String| {
-            let message = format!("owner reference to {} {}: {why}; a garbage collector would delete {object}", owner.kind, owner.name);
+            let message = format!(
+                "owner reference to {} {}: {why}; a garbage collector would delete {object}",
+                owner.kind, owner.name
+            );
             ApiError::new(0, "OwnerMissing", message)
         };
-        let gvk = Gvk::from_api_version(&owner.api_version, &owner.kind).ok_or_else(|| missing("no such kind".into()))?;
+        let gvk =
+            Gvk::from_api_version(&owner.api_version, &owner.kind).ok_or_else(|| missing("no such kind".into()))?;
         let resource = self.member.api.resource(&gvk).await.map_err(|e| missing(e.message))?;
         let namespace = object.name.namespace.clone().filter(|_| resource.namespaced);
         if resource.namespaced && namespace.is_none() {
@@ -303,20 +322,22 @@ impl Planner<'_> {
 }
 
 /// Reads an object's place; what cannot be read names nothing.
-fn read(bytes: &Bytes) -> Result<(Value, ObjectRef), (ObjectRef, ApiError)> {
-    let mut value = parse_object(bytes).map_err(|error| (unknown(), error))?;
+fn read(bytes: &Bytes) -> Result<(Value, ObjectRef), Box<Refused>> {
+    let mut value = parse_object(bytes).map_err(|error| Box::new((unknown(), error)))?;
     let text = |path: &str| value.pointer(path).and_then(Value::as_str);
     let Some(gvk) = Gvk::from_api_version(text("/apiVersion").unwrap_or(""), text("/kind").unwrap_or("")) else {
-        return Err((unknown(), invalid("the object has no apiVersion and kind")));
+        return Err(Box::new((unknown(), invalid("the object has no apiVersion and kind"))));
     };
     let name = match (text("/metadata/namespace"), text("/metadata/name")) {
-        (_, None | Some("")) => return Err((ObjectRef { gvk, ..unknown() }, invalid("the object has no metadata.name"))),
+        (_, None | Some("")) => {
+            return Err(Box::new((ObjectRef { gvk, ..unknown() }, invalid("the object has no metadata.name"))));
+        }
         (Some(namespace), Some(name)) => ObjectName::namespaced(namespace, name),
         (None, Some(name)) => ObjectName::cluster(name),
     };
     for path in ["/metadata/labels", "/metadata/annotations"] {
         if value.pointer(path).is_some_and(|v| !v.is_object() && !v.is_null()) {
-            return Err((ObjectRef { gvk, name }, invalid(format!("{path} is not an object"))));
+            return Err(Box::new((ObjectRef { gvk, name }, invalid(format!("{path} is not an object")))));
         }
     }
     // The server refuses an apply that carries them, and they are nobody's to set.
@@ -332,10 +353,13 @@ fn mark(value: &mut Value, annotation: &str, owner: &str) {
     value["metadata"]["annotations"][annotation] = json!(owner);
 }
 
-fn push(plan: &mut Plan, verb: &'static str, planned: Result<Planned, (ObjectRef, ApiError)>) {
+fn push(plan: &mut Plan, verb: &'static str, planned: Result<Planned, Box<Refused>>) {
     match planned {
         Ok(planned) => plan.writes.push(planned),
-        Err((object, error)) => plan.rejected.push(Rejected { object, verb, error }),
+        Err(refused) => {
+            let (object, error) = *refused;
+            plan.rejected.push(Rejected { object, verb, error });
+        }
     }
 }
 

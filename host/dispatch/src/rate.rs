@@ -17,7 +17,8 @@ pub(crate) struct Rate {
 impl Rate {
     /// `per_second` tokens; at least one.
     pub(crate) fn new(per_second: u32) -> Self {
-        let rate = Self { full_at: Mutex::new(Instant::now()), interval: Mutex::default(), burst: Duration::from_secs(1) };
+        let rate =
+            Self { full_at: Mutex::new(Instant::now()), interval: Mutex::default(), burst: Duration::from_secs(1) };
         rate.set(per_second);
         rate
     }

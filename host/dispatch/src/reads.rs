@@ -24,8 +24,13 @@ const PAGE: u32 = 500;
 const CACHE_TOKEN: &str = "cache:";
 
 /// The reads of one reconcile.
-pub(crate) fn host_calls(binding: &Arc<Binding>, subscriptions: &Arc<Subscriptions>, stats: &Arc<PluginStats>) -> HostCalls {
-    let reader = Arc::new(Reader { binding: binding.clone(), subscriptions: subscriptions.clone(), stats: stats.clone() });
+pub(crate) fn host_calls(
+    binding: &Arc<Binding>,
+    subscriptions: &Arc<Subscriptions>,
+    stats: &Arc<PluginStats>,
+) -> HostCalls {
+    let reader =
+        Arc::new(Reader { binding: binding.clone(), subscriptions: subscriptions.clone(), stats: stats.clone() });
     Arc::new(move |call| {
         let reader = reader.clone();
         Box::pin(async move {
@@ -99,7 +104,13 @@ impl Reader {
         self.binding.member.load_full()
     }
 
-    fn allow(&self, resource: &Resource, verb: &str, namespace: Option<&str>, name: Option<&str>) -> Result<(), ReadError> {
+    fn allow(
+        &self,
+        resource: &Resource,
+        verb: &str,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<(), ReadError> {
         let access = Access { group: &resource.gvk.group, resource: &resource.plural, verb, namespace, name };
         if self.binding.permissions.load().allow(&access) {
             Ok(())
@@ -113,7 +124,8 @@ fn list_cached(watched: &Watched, query: &ListQuery) -> Result<Page, ReadError> 
     let invalid = |message: String| ReadError::Api(motet_core::ApiError::new(400, "BadRequest", message));
     let labels = Selector::parse(&query.labels).map_err(invalid)?;
     let after = query.page.as_deref().and_then(|p| p.strip_prefix(CACHE_TOKEN)).and_then(ObjectName::parse);
-    let (items, next) = watched.subscription.list(query.namespace.as_deref(), &labels, after.as_ref(), query.limit as usize);
+    let (items, next) =
+        watched.subscription.list(query.namespace.as_deref(), &labels, after.as_ref(), query.limit as usize);
     Ok(Page { items, next: next.map(|name| format!("{CACHE_TOKEN}{name}")), resource_version: String::new() })
 }
 

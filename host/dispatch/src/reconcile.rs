@@ -84,7 +84,8 @@ impl Run<'_> {
             if deleting && !held {
                 return self.settled(Outcome::Success, Next::Changed);
             }
-            if !deleting && !held
+            if !deleting
+                && !held
                 && let Err(error) = self.add_finalizer(info).await
             {
                 return self.api_failure("adding the finalizer", &error);
@@ -191,12 +192,15 @@ impl Run<'_> {
             target: self.target(),
         };
         let written = writer.write(plan).await;
-        self.shared.report(&self.binding.plugin, KeyReport {
-            member: self.running.key.member.clone(),
-            target: self.target().clone(),
-            time: jiff::Timestamp::now(),
-            intents: written.reports.clone(),
-        });
+        self.shared.report(
+            &self.binding.plugin,
+            KeyReport {
+                member: self.running.key.member.clone(),
+                target: self.target().clone(),
+                time: jiff::Timestamp::now(),
+                intents: written.reports.clone(),
+            },
+        );
         let Written { rejected, barriers, .. } = written;
         let before = self.binding.memory(self.target()).previous;
         let repeated = same_rejections(&before, &rejected);
@@ -209,7 +213,10 @@ impl Run<'_> {
         if failed {
             return;
         }
-        if cleaning && !outcome.keep_finalizer && let Err(error) = self.remove_finalizer().await {
+        if cleaning
+            && !outcome.keep_finalizer
+            && let Err(error) = self.remove_finalizer().await
+        {
             return self.api_failure("removing the finalizer", &error);
         }
         let result = match outcome.next {
@@ -218,7 +225,11 @@ impl Run<'_> {
             Next::After(_) => Outcome::RequeueAfter,
         };
         // Clean-up that is not finished is called again even if the plugin did not say when.
-        let next = if cleaning && outcome.keep_finalizer && outcome.next == Next::Changed { Next::Requeue } else { outcome.next };
+        let next = if cleaning && outcome.keep_finalizer && outcome.next == Next::Changed {
+            Next::Requeue
+        } else {
+            outcome.next
+        };
         self.settled(result, next);
     }
 
@@ -286,7 +297,13 @@ impl Run<'_> {
         let terminal = rejected.iter().all(|r| r.error.is_terminal() || r.error.code == 0 && is_host_refusal(&r.error));
         let floor = rejected.iter().filter_map(|r| r.error.retry_after).max();
         let first = rejected.first().map(|r| format!("{} {}: {}", r.verb, r.object, r.error)).unwrap_or_default();
-        let result = if denied { Outcome::Denied } else if terminal { Outcome::Terminal } else { Outcome::Error };
+        let result = if denied {
+            Outcome::Denied
+        } else if terminal {
+            Outcome::Terminal
+        } else {
+            Outcome::Error
+        };
         self.fail(result, format!("{} of its intents not written; the first: {first}", rejected.len()));
         let key = self.running.key.clone();
         // The plugin sees a refusal in `previous` at once; only if the same comes back is there nothing to do but wait.

@@ -54,7 +54,12 @@ impl RecordKeeper {
     }
 
     /// Makes sure that the record covers `kinds` and says how `revision` wants to leave; writes only if it does not yet.
-    pub(crate) async fn ensure(&self, revision: &Revision, kinds: &[Gvk], api: &Arc<dyn MemberApi>) -> Result<(), ApiError> {
+    pub(crate) async fn ensure(
+        &self,
+        revision: &Revision,
+        kinds: &[Gvk],
+        api: &Arc<dyn MemberApi>,
+    ) -> Result<(), ApiError> {
         let known = self.load(&revision.name, api).await?;
         let wanted = wanted(&known, revision, kinds);
         if wanted == known {

@@ -70,7 +70,9 @@ async fn bring_up(shared: &Arc<Shared>, binding: &Arc<Binding>) {
         binding.set_status(BindingState::Parked, obstacle.reason, obstacle.message);
         if matches!(obstacle.reason, "Paused" | "Suspended" | "MemberUnreachable") {
             // Its end comes as an event that starts the binding anew.
-            binding.subscriptions.store(binding.subscriptions.load_full().filter(|_| obstacle.reason == "MemberUnreachable"));
+            binding
+                .subscriptions
+                .store(binding.subscriptions.load_full().filter(|_| obstacle.reason == "MemberUnreachable"));
             return;
         }
         tokio::time::sleep(wait).await;
@@ -156,4 +158,3 @@ fn go_live(shared: &Arc<Shared>, binding: &Arc<Binding>, subscriptions: &Subscri
         shared.queue.add(binding.key(Target::Member), Priority::Low);
     }
 }
-

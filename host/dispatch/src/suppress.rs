@@ -36,7 +36,13 @@ impl Normalised {
     }
 
     /// Whether sending what has digest `sent` would change nothing, given what the cache shows as stored for us.
-    pub(crate) fn unchanged(&self, object: &ObjectRef, status: bool, sent: OwnedDigest, stored: Option<OwnedDigest>) -> bool {
+    pub(crate) fn unchanged(
+        &self,
+        object: &ObjectRef,
+        status: bool,
+        sent: OwnedDigest,
+        stored: Option<OwnedDigest>,
+    ) -> bool {
         let Some(stored) = stored else { return false };
         sent == stored || self.pairs.get(&(object.clone(), status)) == Some(&Pair { sent, stored })
     }

@@ -129,7 +129,12 @@ impl Writer<'_> {
     }
 
     /// Unforced first: a conflict is told to people before fields change hands.
-    async fn send_apply(&self, object: &ObjectRef, resource: &motet_core::Resource, apply: &Apply) -> Result<Bytes, ApiError> {
+    async fn send_apply(
+        &self,
+        object: &ObjectRef,
+        resource: &motet_core::Resource,
+        apply: &Apply,
+    ) -> Result<Bytes, ApiError> {
         let write = |force| Write::Apply {
             body: apply.body.clone(),
             manager: field_manager(&self.binding.plugin),
@@ -167,7 +172,8 @@ impl Writer<'_> {
     /// Keeps what the server made of an apply, where that is not what was sent.
     fn remember(&self, object: &ObjectRef, apply: &Apply, answer: &[u8]) {
         let plugin = &self.binding.plugin;
-        let stored = if apply.status { owned::owned_status_digest(answer, plugin) } else { owned::owned_digest(answer, plugin) };
+        let stored =
+            if apply.status { owned::owned_status_digest(answer, plugin) } else { owned::owned_digest(answer, plugin) };
         if let Some(stored) = stored.filter(|s| *s != apply.sent) {
             self.binding.remember_normalised(object, apply.status, Pair { sent: apply.sent, stored });
         }
@@ -269,7 +275,8 @@ impl Writer<'_> {
             name: Some(&object.name.name),
         };
         if !self.binding.permissions.load().allow(&access) {
-            let error = ApiError::new(0, "NotGranted", format!("{access}: needed to prune what the set no longer names"));
+            let error =
+                ApiError::new(0, "NotGranted", format!("{access}: needed to prune what the set no longer names"));
             return self.refuse(written, object.clone(), "delete", error);
         }
         let ours = match self.member.api.get(resource, &object.name).await {
@@ -303,7 +310,8 @@ impl Writer<'_> {
         write: Write,
     ) -> Result<Bytes, ApiError> {
         if let Some(left) = self.member.patience() {
-            let mut error = ApiError::new(429, "TooManyRequests", "the member asked for patience a moment ago; not sent");
+            let mut error =
+                ApiError::new(429, "TooManyRequests", "the member asked for patience a moment ago; not sent");
             error.retry_after = Some(left);
             return Err(error);
         }
@@ -378,7 +386,14 @@ impl Writer<'_> {
         }
         let result = if denied { IntentResult::Denied } else { IntentResult::Failed };
         let message = format!("{}: {}", error.reason, error.message);
-        written.reports.push(IntentReport { object: object.clone(), verb, result, code: error.code, message, diff: vec![] });
+        written.reports.push(IntentReport {
+            object: object.clone(),
+            verb,
+            result,
+            code: error.code,
+            message,
+            diff: vec![],
+        });
         written.rejected.push(Rejected { object, verb, error });
     }
 }

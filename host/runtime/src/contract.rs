@@ -12,13 +12,17 @@ const INTERFACE: &str = "motet:plugin/reconciler";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ContractError {
     /// Not WebAssembly at all.
-    #[error("the file is not WebAssembly (it starts with {0}): build the plugin for wasm32-wasip2 and use the .wasm it produces")]
+    #[error(
+        "the file is not WebAssembly (it starts with {0}): build the plugin for wasm32-wasip2 and use the .wasm it produces"
+    )]
     NotWasm(String),
     /// A core module.
     #[error("the file is a core WebAssembly module, not a component: build the plugin for wasm32-wasip2")]
     CoreModule,
     /// A component that exports something else.
-    #[error("the component exports {found}, not {CONTRACT}: build it with the Motet SDK, for the world motet:plugin/plugin")]
+    #[error(
+        "the component exports {found}, not {CONTRACT}: build it with the Motet SDK, for the world motet:plugin/plugin"
+    )]
     WrongWorld {
         /// What it exports.
         found: String,
@@ -34,7 +38,11 @@ pub enum ContractError {
 }
 
 fn advice(found: &Version, offered: &Version) -> &'static str {
-    if found > offered { "update the host, or build the plugin with an older SDK" } else { "build the plugin with a newer SDK" }
+    if found > offered {
+        "update the host, or build the plugin with an older SDK"
+    } else {
+        "build the plugin with a newer SDK"
+    }
 }
 
 /// Looks at the first bytes only.
@@ -44,7 +52,11 @@ pub(crate) fn check_header(bytes: &[u8]) -> Result<(), ContractError> {
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(ContractError::CoreModule),
         _ => {
             let start = &bytes[..bytes.len().min(8)];
-            Err(ContractError::NotWasm(if start.is_empty() { "nothing: it is empty".into() } else { format!("{start:02x?}") }))
+            Err(ContractError::NotWasm(if start.is_empty() {
+                "nothing: it is empty".into()
+            } else {
+                format!("{start:02x?}")
+            }))
         }
     }
 }

@@ -91,11 +91,9 @@ pub(crate) fn outcome(outcome: wit::Outcome) -> Outcome {
 fn intent(intent: wit::Intent) -> Intent {
     match intent {
         wit::Intent::Apply(a) => Intent::Apply { object: a.object.into(), force: a.force },
-        wit::Intent::ApplySet(s) => Intent::ApplySet {
-            name: s.name,
-            objects: s.objects.into_iter().map(Bytes::from).collect(),
-            force: s.force,
-        },
+        wit::Intent::ApplySet(s) => {
+            Intent::ApplySet { name: s.name, objects: s.objects.into_iter().map(Bytes::from).collect(), force: s.force }
+        }
         wit::Intent::Status(object) => Intent::Status { object: object.into() },
         wit::Intent::Patch(p) => Intent::Patch {
             target: object_ref(&p.target),
@@ -121,9 +119,7 @@ fn intent(intent: wit::Intent) -> Intent {
 
 pub(crate) fn failure(failure: wit::Failure) -> Failure {
     match failure {
-        wit::Failure::Retry(r) => {
-            Failure::Retry { message: r.message, after: r.after_ms.map(Duration::from_millis) }
-        }
+        wit::Failure::Retry(r) => Failure::Retry { message: r.message, after: r.after_ms.map(Duration::from_millis) },
         wit::Failure::Terminal(message) => Failure::Terminal { message },
         wit::Failure::NotGranted(message) => Failure::NotGranted { message },
         wit::Failure::Api(e) => Failure::Api {

@@ -45,8 +45,7 @@ impl LogBudget {
         if buckets.len() >= MAX_BUCKETS && !buckets.contains_key(member) {
             buckets.retain(|_, b| b.tokens + now.duration_since(b.filled).as_secs_f64() * rate < rate);
         }
-        let bucket =
-            buckets.entry(member.clone()).or_insert_with(|| Bucket { tokens: rate, filled: now, dropped: 0 });
+        let bucket = buckets.entry(member.clone()).or_insert_with(|| Bucket { tokens: rate, filled: now, dropped: 0 });
         bucket.tokens = (bucket.tokens + now.duration_since(bucket.filled).as_secs_f64() * rate).min(rate);
         bucket.filled = now;
         if bucket.tokens < bytes as f64 {

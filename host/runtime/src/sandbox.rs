@@ -57,7 +57,9 @@ impl Sandbox for PluginSandbox {
         };
         let returned = tokio::time::timeout(deadline, call).await;
         match returned {
-            Err(_) => Err(killed(KillClass::Deadline, format!("took longer than limits.deadline allows ({deadline:?})"))),
+            Err(_) => {
+                Err(killed(KillClass::Deadline, format!("took longer than limits.deadline allows ({deadline:?})")))
+            }
             Ok(Err(error)) => Err(kill::classify(&error, store.data())),
             Ok(Ok(Err(failure))) => Err(convert::failure(failure).into()),
             Ok(Ok(Ok(outcome))) => checked(outcome, limits),
@@ -79,7 +81,10 @@ fn checked(outcome: reconciler::Outcome, limits: &Limits) -> Result<Outcome, Rec
         bytes += size;
     }
     if intents > limits.intents {
-        return Err(killed(KillClass::Limit, format!("returned {intents} intents, limits.intents allows {}", limits.intents)));
+        return Err(killed(
+            KillClass::Limit,
+            format!("returned {intents} intents, limits.intents allows {}", limits.intents),
+        ));
     }
     if bytes > limits.outcome_bytes {
         let allowed = limits.outcome_bytes;

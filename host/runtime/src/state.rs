@@ -80,7 +80,9 @@ impl HostState {
     pub(crate) async fn call(&mut self, call: HostCall) -> wasmtime::Result<HostReply> {
         self.count_host_call()?;
         match &self.purpose {
-            Purpose::Describe => Err(Killed::contract("describe must not read: it is called before anything is granted").into()),
+            Purpose::Describe => {
+                Err(Killed::contract("describe must not read: it is called before anything is granted").into())
+            }
             Purpose::Reconcile(calls) => Ok(calls(call).await),
         }
     }

@@ -1,5 +1,5 @@
 //! The runtime on real guests (tests/guests, built by `make guests`).
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "it/kit.rs"]
 mod kit;

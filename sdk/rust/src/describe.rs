@@ -148,7 +148,7 @@ fn plural_of(kind: &str, plural: Option<&str>) -> String {
     if let Some(plural) = plural {
         return plural.into();
     }
-    let singular = Gvk::parse(kind).kind.to_lowercase();
+    let singular = Gvk::parse(kind).kind.to_ascii_lowercase();
     let vowel = |c: Option<char>| c.is_some_and(|c| "aeiou".contains(c));
     match singular.chars().last() {
         Some('s' | 'x' | 'z') => format!("{singular}es"),

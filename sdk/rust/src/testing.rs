@@ -159,8 +159,13 @@ impl Outcome {
 
     /// The reasons of the Events that this outcome sends.
     pub fn events(&self) -> Vec<&str> {
-        let reason = |i| if let &Intent::Event { ref reason, .. } = i { Some(reason.as_str()) } else { None };
-        self.intents.iter().filter_map(reason).collect()
+        self.intents
+            .iter()
+            .filter_map(|i| match i {
+                Intent::Event { reason, .. } => Some(reason.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 }
 

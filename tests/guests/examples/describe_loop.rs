@@ -9,7 +9,8 @@ struct Plugin;
 
 impl Guest for Plugin {
     fn describe() -> Vec<u8> {
-        while std::hint::black_box(true) {} vec![]
+        while std::hint::black_box(true) {}
+        vec![]
     }
 
     fn reconcile(_: Request) -> Result<Outcome, Failure> {

@@ -9,7 +9,10 @@ struct Plugin;
 
 impl Guest for Plugin {
     fn describe() -> Vec<u8> {
-        { let _ = motet_sdk::bindings::motet::plugin::reads::get_many(&[]); vec![] }
+        {
+            let _ = motet_sdk::bindings::motet::plugin::reads::get_many(&[]);
+            vec![]
+        }
     }
 
     fn reconcile(_: Request) -> Result<Outcome, Failure> {

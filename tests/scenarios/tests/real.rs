@@ -1,5 +1,14 @@
 //! End to end on real kube-apiservers.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 #[path = "real/walk.rs"]
 mod walk;
+
+#[path = "real/fleet.rs"]
+mod fleet;
+#[path = "real/kit.rs"]
+mod kit;
+#[path = "real/lease.rs"]
+mod lease;
+#[path = "real/orphans.rs"]
+mod orphans;

@@ -1,1 +1,1 @@
-//! To be written.
+//! Rules of the repository that no lint holds: see `tests/tidy.rs`.

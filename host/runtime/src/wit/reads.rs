@@ -25,7 +25,9 @@ impl Host for HostState {
 
     async fn get_many(&mut self, objects: Vec<ObjectRef>) -> wasmtime::Result<Vec<Object>> {
         if objects.len() > MAX_GET_MANY {
-            return Err(Killed::limit(format!("get-many asked for {} objects, at most {MAX_GET_MANY}", objects.len())).into());
+            return Err(
+                Killed::limit(format!("get-many asked for {} objects, at most {MAX_GET_MANY}", objects.len())).into()
+            );
         }
         let wanted = objects.iter().map(convert::object_ref).collect();
         match self.call(HostCall::Get(wanted)).await? {

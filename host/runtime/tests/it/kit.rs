@@ -41,7 +41,9 @@ pub(crate) fn request(config: &str) -> Request {
     Request {
         member: Arc::new(MemberInfo { name: MemberName::new("edge-1").unwrap(), uid: "u".into(), labels: vec![] }),
         target: Target::Object(ObjectName::namespaced("default", "x")),
-        primary: Some(Bytes::from_static(br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"b"}}"#)),
+        primary: Some(Bytes::from_static(
+            br#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"b"}}"#,
+        )),
         deleting: false,
         attempt: 3,
         deadline: Duration::from_secs(5),

@@ -72,7 +72,11 @@ async fn host_calls_intents_and_bytes_are_counted() {
     for (config, limits, word) in [
         (r#"{"what":"calls","count":20}"#, Limits { host_calls: 10, ..Limits::default() }, "limits.hostCalls"),
         (r#"{"what":"intents","count":10000}"#, Limits::default(), "limits.intents"),
-        (r#"{"what":"bytes","count":50000}"#, Limits { outcome_bytes: 10_000, ..Limits::default() }, "limits.outcomeBytes"),
+        (
+            r#"{"what":"bytes","count":50000}"#,
+            Limits { outcome_bytes: 10_000, ..Limits::default() },
+            "limits.outcomeBytes",
+        ),
     ] {
         let (class, message) = killed(config, limits).await;
         assert_eq!(class, KillClass::Limit, "{config}");

@@ -78,7 +78,9 @@ async fn many_run_at_once() {
     let sandbox = compiled.sandbox(&plugin());
     let runs = (0..12).map(|_| {
         let sandbox = sandbox.clone();
-        tokio::spawn(async move { sandbox.reconcile(request(r#"{"what":"echo"}"#), &Limits::default(), nothing()).await })
+        tokio::spawn(
+            async move { sandbox.reconcile(request(r#"{"what":"echo"}"#), &Limits::default(), nothing()).await },
+        )
     });
     for run in runs.collect::<Vec<_>>() {
         run.await.unwrap().unwrap();

@@ -1,29 +1,9 @@
 //! The main job on real clusters: a hub, members, a plugin that converges.
 
 use anyhow::Result;
-use motet_scenarios::{client::Looker, host::HostProcess, plugins_dir, real::RealCluster, wait};
+use motet_scenarios::{host::HostProcess, real::RealCluster, wait};
 
-const OBJECTS: [&str; 3] = [
-    "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies/motet-baseline",
-    "/api/v1/namespaces/{}/resourcequotas/motet-baseline",
-    "/api/v1/namespaces/{}/limitranges/motet-baseline",
-];
-
-async fn count(looker: &Looker, namespace: &str) -> Result<usize> {
-    let mut found = 0;
-    for path in OBJECTS {
-        found += usize::from(looker.get(&path.replace("{}", namespace)).await?.is_some());
-    }
-    Ok(found)
-}
-
-async fn has(looker: &Looker, namespace: &str, wanted: usize) -> Result<()> {
-    wait::until(&format!("{wanted} baseline objects in {namespace}"), || async {
-        let found = count(looker, namespace).await.map_err(|e| e.to_string())?;
-        if found == wanted { Ok(()) } else { Err(format!("{found}")) }
-    })
-    .await
-}
+use crate::kit::{self, BASELINE as OBJECTS, has};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_converges_on_a_real_member_and_a_restart_writes_nothing() -> Result<()> {
@@ -31,10 +11,8 @@ async fn a_plugin_converges_on_a_real_member_and_a_restart_writes_nothing() -> R
     let looker = member.admin().await?;
     looker.namespace("shop", &[("motet.dev/baseline", "true")]).await?;
     let folder = tempfile::tempdir()?;
-    let members = folder.path().join("members");
-    std::fs::create_dir(&members)?;
-    std::fs::write(members.join("edge-1.yaml"), member.kubeconfig("admin"))?;
-    let (members, plugins) = (members.display().to_string(), plugins_dir().display().to_string());
+    let members = kit::members(folder.path(), &[("edge-1", member.kubeconfig("admin"))])?;
+    let plugins = kit::only(folder.path(), &["namespace-baseline"])?;
     let arguments = ["--hub", "none", "--members", &members, "--plugins", &plugins];
     let host = HostProcess::start(folder.path(), &arguments)?;
     host.ready().await?;
@@ -53,7 +31,12 @@ async fn a_plugin_converges_on_a_real_member_and_a_restart_writes_nothing() -> R
     .await?;
     looker.namespace("other", &[("motet.dev/baseline", "true")]).await?;
     has(&looker, "other", 3).await?;
-    looker.patch("/api/v1/namespaces/other", &serde_json::json!({ "metadata": { "labels": { "motet.dev/baseline": null } } })).await?;
+    looker
+        .patch(
+            "/api/v1/namespaces/other",
+            &serde_json::json!({ "metadata": { "labels": { "motet.dev/baseline": null } } }),
+        )
+        .await?;
     has(&looker, "other", 0).await.map_err(|e| e.context(host.tail()))?;
 
     assert!(!member.audit().host_writes(0)?.is_empty(), "the judge of writes sees none at all");
@@ -62,12 +45,7 @@ async fn a_plugin_converges_on_a_real_member_and_a_restart_writes_nothing() -> R
     let host = HostProcess::start(folder.path(), &arguments)?;
     host.ready().await?;
     host.binding("namespace-baseline", "edge-1", "Active").await?;
-    wait::until("the restarted host to have looked at every key", || async {
-        let bindings = host.api("/api/v1/bindings?plugin=namespace-baseline").await.map_err(|e| e.to_string())?;
-        let done = bindings.iter().all(|b| b["queued"] == 0 && b["reconciles"].as_u64() >= Some(1));
-        if done { Ok(()) } else { Err(format!("{bindings:?}")) }
-    })
-    .await?;
+    kit::quiet(&host, "namespace-baseline").await?;
     assert_eq!(member.audit().host_writes(before)?, Vec::<String>::new(), "{}", host.tail());
     Ok(())
 }
