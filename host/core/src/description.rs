@@ -2,13 +2,14 @@
 //!
 //! The schema is published beside the contract as `wit/description.schema.json`; a test holds both together.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{Gvk, PluginName, grant::Rule};
 
 /// A plugin's own description.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Description {
     /// The name its author gave it. The operator's `Plugin` may call it otherwise.
@@ -35,7 +36,7 @@ pub struct Description {
 }
 
 /// What a plugin's keys are.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 // One per plugin: its size does not matter.
 #[allow(clippy::large_enum_variant)]
@@ -47,7 +48,7 @@ pub enum Primary {
 }
 
 /// One kind that is watched, and what the plugin makes of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Watch {
     /// API group; empty for the core group.
@@ -80,7 +81,7 @@ impl Watch {
 }
 
 /// Which objects of a kind a watch covers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
     /// One namespace each; empty means all.
@@ -95,7 +96,7 @@ pub struct Scope {
 }
 
 /// Which changes of an object enqueue a key. Whatever it says, adds, deletions and a set deletion timestamp count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Trigger {
     /// Any change of what the plugin sees.
@@ -108,7 +109,7 @@ pub enum Trigger {
 }
 
 /// How an object of a related kind maps to keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Mapping {
     /// To the primaries that its owner references name.
@@ -144,5 +145,16 @@ mod tests {
         assert!(serde_json::from_str::<Description>(&unknown).unwrap_err().to_string().contains("colour"));
         let member = r#"{"name":"x","version":"1","primary":{"member":{}}}"#;
         assert_eq!(serde_json::from_str::<Description>(member).unwrap().primary, Primary::Member {});
+    }
+
+    /// The published schema is what this type reads; run with `MOTET_BLESS=1` to write it anew.
+    #[test]
+    fn the_published_schema_is_the_types() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/description.schema.json");
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(Description)).unwrap() + "\n";
+        if std::env::var_os("MOTET_BLESS").is_some() {
+            std::fs::write(file, &schema).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(file).unwrap_or_default(), schema, "run with MOTET_BLESS=1 and commit {file}");
     }
 }
