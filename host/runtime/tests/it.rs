@@ -10,5 +10,7 @@ mod contract;
 mod describe;
 #[path = "it/limits.rs"]
 mod limits;
+#[path = "it/minor.rs"]
+mod minor;
 #[path = "it/sandbox.rs"]
 mod sandbox;
