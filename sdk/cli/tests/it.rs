@@ -1,4 +1,5 @@
 //! The program as people run it: a plugin from `motet new` to a component, by the commands of its README.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{
     env, fs,

@@ -1,0 +1,21 @@
+//! Writes the custom resource definitions of `Plugin` and `Member` into a folder: `cargo run -p motet-catalog --example crds --
+//! deploy/crds`.
+
+use std::{env, fs, io, path::PathBuf};
+
+use motet_catalog::crd;
+
+fn main() -> io::Result<()> {
+    let folder = PathBuf::from(env::args().nth(1).unwrap_or_else(|| "deploy/crds".into()));
+    fs::create_dir_all(&folder)?;
+    for (name, definition) in [("plugins.yaml", crd::plugin()), ("members.yaml", crd::member())] {
+        let yaml = serde_yaml::to_string(&definition).map_err(io::Error::other)?;
+        fs::write(
+            folder.join(name),
+            format!(
+                "# Generated from the Rust types: cargo run -p motet-catalog --example crds -- deploy/crds\n{yaml}"
+            ),
+        )?;
+    }
+    Ok(())
+}
