@@ -50,3 +50,8 @@ demo: plugins ## the main job on embedded clusters, played and checked; KEEP=1 k
 	@echo "building motet-host and the demo (the first time, with all that they depend on: some minutes)"
 	cargo build --locked -p motet-host -p motet-scenarios --bin motet-host --bin demo
 	@$(CARGO_TARGET_DIR)/debug/demo
+
+bench: guests ## benchmarks, with a table at the end
+	cargo build --locked --release -p motet-bench
+	MOTET_GUESTS=$(WASM)/examples $(CARGO_TARGET_DIR)/release/motet-bench
+	cargo run --locked --release -p motet-watch --example pods

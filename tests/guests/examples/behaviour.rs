@@ -22,6 +22,11 @@ fn reconcile(ctx: &Context<Config>) -> Result<Outcome> {
     let config = ctx.config();
     match config.what.as_str() {
         "nothing" => Ok(Outcome::new()),
+        "parse" => {
+            let mut object = ctx.primary::<Value>()?.unwrap_or_default();
+            object["metadata"]["labels"]["seen"] = "true".into();
+            Ok(Outcome::new().apply(&object))
+        }
         "echo" => {
             let seen = json!({
                 "member": ctx.member().name, "name": ctx.name(), "namespace": ctx.namespace(), "deleting": ctx.deleting(),
