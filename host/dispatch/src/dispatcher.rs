@@ -314,8 +314,10 @@ impl Dispatcher {
             binding.forget_kills();
             self.0.queue.release_binding(&binding.plugin, &binding.member_name());
         }
-        let restart =
-            !binding.is_live() || !revision.same_watches(&before) || before.spec.suspend != revision.spec.suspend;
+        let restart = !binding.is_live()
+            || !revision.same_watches(&before)
+            || before.spec.suspend != revision.spec.suspend
+            || before.spec.on_delete != revision.spec.on_delete;
         if restart {
             return start::start(&self.0, binding);
         }

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use motet_core::{ApiError, Priority, Target};
+use motet_core::{ApiError, Priority, Target, plugin::Mode};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     binding::{Binding, BindingState},
     dispatcher::Shared,
+    record::Record,
     subscriptions::{Kinds, Subscriptions},
 };
 
@@ -103,7 +104,12 @@ async fn run_until_blocked(
 ) -> Result<std::convert::Infallible, Obstacle> {
     let member = binding.member.load_full();
     let recorded = binding.record.load(&binding.plugin, &member.api).await?;
-    let kinds = Kinds::resolve(&binding.revision.load_full(), &recorded.kinds, &*member.api).await?;
+    let revision = binding.revision.load_full();
+    // What is true already is not applied again, so a changed `onDelete` must not wait for an apply to be recorded.
+    if recorded != Record::default() && revision.spec.mode == Mode::Enforce {
+        binding.record.ensure(&revision, &[], &member.api).await?;
+    }
+    let kinds = Kinds::resolve(&revision, &recorded.kinds, &*member.api).await?;
     let subscriptions = Subscriptions::join(kinds, binding, &member.caches, &shared.queue)
         .map_err(|message| Obstacle { reason: "InvalidProjection", message })?;
     let subscriptions = Arc::new(subscriptions);

@@ -82,6 +82,7 @@ impl Manager {
         match engaged.client.swap_credentials(credentials) {
             Ok(()) => {
                 engaged.proven = engaged.announced.clone();
+                tracing::info!(member = %engaged.announced.name, "the member's new token is in use");
                 work.backoff.reset();
                 self.status.set(MemberState::Ready, "", "");
             }
