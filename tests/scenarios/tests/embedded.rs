@@ -1,0 +1,11 @@
+//! End to end on embedded clusters: the host as its own process, the members judged by a client.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "embedded/kit.rs"]
+mod kit;
+#[path = "embedded/members.rs"]
+mod members;
+#[path = "embedded/plugins.rs"]
+mod plugins;
+#[path = "embedded/restart.rs"]
+mod restart;
