@@ -10,5 +10,7 @@ mod fleet;
 mod kit;
 #[path = "real/lease.rs"]
 mod lease;
+#[path = "real/least.rs"]
+mod least;
 #[path = "real/orphans.rs"]
 mod orphans;
