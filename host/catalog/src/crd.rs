@@ -44,7 +44,22 @@ fn schema<T: JsonSchema>() -> Value {
         object.remove("$schema");
         object.remove("title");
     }
+    drop_foreign_formats(&mut schema);
     schema
+}
+
+/// API servers know no unsigned formats and warn of each; `minimum: 0` says the same.
+fn drop_foreign_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(drop_foreign_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_foreign_formats),
+        _ => {}
+    }
 }
 
 struct Kind {
@@ -86,6 +101,22 @@ fn column(name: &str, kind: &str, path: &str) -> Value {
     json!({ "name": name, "type": kind, "jsonPath": path })
 }
 
+/// The spec, with grants as kubectl sends them: it reads YAML 1.1, in which the key `on` is the boolean `true`, and would refuse
+/// a field that is not in the schema.
+fn plugin_spec() -> Value {
+    let mut spec = schema::<PluginSpec>();
+    if let Some(fields) = spec.pointer_mut("/properties/grants/items/properties").and_then(Value::as_object_mut)
+        && let Some(mut on) = fields.get("on").cloned()
+    {
+        // A default would make the server write it, and one of the two is enough.
+        for field in [&mut on, &mut fields["on"]] {
+            field.as_object_mut().map(|f| f.remove("default"));
+        }
+        fields.insert("true".into(), on);
+    }
+    spec
+}
+
 /// The custom resource definition of `Plugin`.
 pub fn plugin() -> Value {
     crd(Kind {
@@ -93,7 +124,7 @@ pub fn plugin() -> Value {
         singular: "plugin",
         kind: "Plugin",
         short: "mpl",
-        spec: schema::<PluginSpec>(),
+        spec: plugin_spec(),
         status: schema::<PluginObjectStatus>(),
         columns: json!([
             column("State", "string", ".status.state"),
@@ -165,5 +196,7 @@ mod tests {
         ] {
             assert!(spec.get(field).is_some(), "{field} is missing");
         }
+        let grant = &spec["grants"]["items"]["properties"];
+        assert!(grant["on"].is_object() && grant["on"] == grant["true"]);
     }
 }

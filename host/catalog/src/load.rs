@@ -135,7 +135,7 @@ fn ask_for(missing: &[Rule]) -> String {
         .iter()
         .map(|rule| {
             let mut text = format!(
-                "- {{ on: Member, apiGroups: [{}], resources: [{}], verbs: [{}]",
+                "- {{ apiGroups: [{}], resources: [{}], verbs: [{}]",
                 list(&rule.api_groups),
                 list(&rule.resources),
                 list(&rule.verbs)

@@ -17,8 +17,8 @@ pub enum On {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
-    /// Where.
-    #[serde(default)]
+    /// Where. kubectl reads YAML 1.1, in which the key `on` is the boolean `true`.
+    #[serde(default, alias = "true")]
     pub on: On,
     /// API groups; `""` is the core group, `*` every group.
     pub api_groups: Vec<String>,
@@ -166,6 +166,14 @@ mod tests {
     fn access<'a>(group: &'a str, resource: &'a str, verb: &'a str, ns: &'a str, name: &'a str) -> Access<'a> {
         let some = |s: &'a str| (!s.is_empty()).then_some(s);
         Access { group, resource, verb, namespace: some(ns), name: some(name) }
+    }
+
+    #[test]
+    fn on_is_read_as_kubectl_sends_it() {
+        for key in ["on", "true"] {
+            let json = format!(r#"{{"{key}":"Member","apiGroups":[""],"resources":["pods"],"verbs":["get"]}}"#);
+            assert_eq!(serde_json::from_str::<Rule>(&json).unwrap(), rule("", "pods", "get", "", ""));
+        }
     }
 
     #[test]

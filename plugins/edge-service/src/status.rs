@@ -25,9 +25,10 @@ struct DeploymentStatus {
 pub(crate) fn of(edge: &EdgeService, deployment: Option<&Deployment>, previous: &[Rejected]) -> Value {
     let generation = edge.object.metadata.generation;
     let mut conditions = Conditions::from(&edge.status.conditions, generation);
-    accepted(&mut conditions, deployment.is_some(), previous);
+    let refused = previous.iter().find(|r| r.verb != "status");
+    accepted(&mut conditions, deployment.is_some(), refused);
     available(&mut conditions, deployment);
-    ready(&mut conditions, edge.spec.replicas, deployment);
+    ready(&mut conditions, edge.spec.replicas, deployment, refused.is_some());
     json!({
         "observedGeneration": generation,
         "readyReplicas": deployment.map_or(0, |d| d.status.ready_replicas),
@@ -36,8 +37,8 @@ pub(crate) fn of(edge: &EdgeService, deployment: Option<&Deployment>, previous: 
 }
 
 /// Whether the member took what was written: a webhook's or a quota's refusal is shown to whoever asked for the service.
-fn accepted(conditions: &mut Conditions<'_>, written: bool, previous: &[Rejected]) {
-    match previous.iter().find(|r| r.verb != "status") {
+fn accepted(conditions: &mut Conditions<'_>, written: bool, refused: Option<&Rejected>) {
+    match refused {
         Some(refused) => {
             let reason = if refused.reason.is_empty() { "Refused" } else { &refused.reason };
             let message = format!("{} {}: {}", refused.object.gvk.kind, refused.object.name, refused.message);
@@ -57,16 +58,18 @@ fn available(conditions: &mut Conditions<'_>, deployment: Option<&Deployment>) {
 }
 
 /// Whether every replica runs what is asked for now.
-fn ready(conditions: &mut Conditions<'_>, wanted: i32, deployment: Option<&Deployment>) {
+fn ready(conditions: &mut Conditions<'_>, wanted: i32, deployment: Option<&Deployment>, refused: bool) {
     let Some(Deployment { metadata, status }) = deployment else {
         return conditions.set("Ready", Some(false), "NoDeployment", "there is no Deployment yet");
     };
     let current = status.observed_generation >= metadata.generation;
-    let ready = current && status.updated_replicas >= wanted && status.ready_replicas >= wanted;
-    let reason = match (ready, current) {
-        (true, _) => "AllReplicasReady",
-        (false, true) => "ReplicasNotReady",
-        (false, false) => "RollingOut",
+    let ready = !refused && current && status.updated_replicas >= wanted && status.ready_replicas >= wanted;
+    let reason = match (ready, refused, current) {
+        (true, ..) => "AllReplicasReady",
+        // What runs is what was asked for before.
+        (false, true, _) => "NotAccepted",
+        (false, false, true) => "ReplicasNotReady",
+        (false, false, false) => "RollingOut",
     };
     let message = format!("{} of {wanted} replicas are ready", status.ready_replicas);
     conditions.set("Ready", Some(ready), reason, message);

@@ -108,6 +108,8 @@ fn a_refused_write_is_shown() {
     let accepted = condition(&status, "Accepted");
     assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!("Forbidden")));
     assert!(accepted["message"].as_str().unwrap().contains("nginx is not signed"), "{accepted}");
+    // The old pods are all there, but they do not run what is asked for.
+    assert_eq!(condition(&status, "Ready")["reason"], "NotAccepted");
 }
 
 #[test]

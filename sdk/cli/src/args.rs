@@ -64,6 +64,9 @@ pub(crate) struct Rbac {
     /// Who the host is on the member, for the bindings of namespaced Roles: NAMESPACE/NAME of a ServiceAccount, or a user.
     #[arg(long, value_name = "SUBJECT", default_value = "motet-system/motet")]
     pub(crate) subject: String,
+    /// Bind the ClusterRole to the subject too, where deploy/rbac-member.yaml with its aggregated ClusterRole is not used.
+    #[arg(long)]
+    pub(crate) bind: bool,
 }
 
 /// `motet member`.

@@ -19,11 +19,11 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 /// Prints it.
 pub(crate) fn run(args: &Rbac) -> Result<String> {
     let plugins = args.files.iter().map(|file| plugin::read(file)).collect::<Result<Vec<_>>>()?;
-    yaml(&plugins, &args.subject)
+    yaml(&plugins, &args.subject, args.bind)
 }
 
 /// Everything as one YAML stream.
-fn yaml(plugins: &[Plugin], subject: &str) -> Result<String> {
+fn yaml(plugins: &[Plugin], subject: &str, bind: bool) -> Result<String> {
     let names: Vec<&str> = plugins.iter().map(|p| p.name.as_str()).collect();
     let mut text = format!("# What the host needs on a member for {}.\n", names.join(", "));
     text.push_str(
@@ -33,7 +33,7 @@ fn yaml(plugins: &[Plugin], subject: &str) -> Result<String> {
         text.push_str("# A grant has a wildcard. Motet's wildcards never cover Secrets, RBAC or motet.dev; those of RBAC below do.\n");
     }
     let subject = parse_subject(subject)?;
-    for object in objects(plugins, &subject) {
+    for object in objects(plugins, &subject, bind) {
         write!(text, "---\n{}", serde_yaml::to_string(&object)?)?;
     }
     Ok(text)
@@ -50,7 +50,7 @@ fn parse_subject(text: &str) -> Result<Value> {
     }
 }
 
-fn objects(plugins: &[Plugin], subject: &Value) -> Vec<Value> {
+fn objects(plugins: &[Plugin], subject: &Value, bind: bool) -> Vec<Value> {
     let mut everywhere = own_rules();
     let mut roles: BTreeMap<&str, Vec<Value>> = BTreeMap::from([(SYSTEM_NAMESPACE, vec![record_rule()])]);
     for grant in plugins.iter().flat_map(|p| &p.spec.grants) {
@@ -68,6 +68,10 @@ fn objects(plugins: &[Plugin], subject: &Value) -> Vec<Value> {
         json!({ "apiVersion": api_version, "kind": "ClusterRole",
             "metadata": { "name": NAME, "labels": { AGGREGATE: "true" } }, "rules": everywhere }),
     ];
+    if bind {
+        objects.push(json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": { "name": NAME },
+            "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": NAME }, "subjects": [subject] }));
+    }
     for (namespace, rules) in roles {
         let metadata = json!({ "name": NAME, "namespace": namespace });
         objects.push(json!({ "apiVersion": api_version, "kind": "Role", "metadata": metadata, "rules": rules }));
@@ -116,7 +120,7 @@ mod tests {
         let text = format!(
             "apiVersion: motet.dev/v1alpha1\nkind: Plugin\nmetadata: {{ name: x }}\nspec:\n  grants:\n{grants}"
         );
-        let yaml = yaml(&[plugin::parse(&text).unwrap()], subject).unwrap();
+        let yaml = yaml(&[plugin::parse(&text).unwrap()], subject, true).unwrap();
         serde_yaml::Deserializer::from_str(&yaml).map(|d| Value::deserialize(d).unwrap()).collect()
     }
 
@@ -156,6 +160,7 @@ mod tests {
         assert_eq!(rules(&objects, "Role", Some("motet-system"))[0]["resources"], json!(["configmaps"]));
         let binding = objects.iter().find(|o| o["kind"] == "RoleBinding").unwrap();
         assert_eq!(binding["subjects"], json!([{ "kind": "User", "apiGroup": GROUP, "name": "fleet-host" }]));
+        assert!(objects.iter().any(|o| o["kind"] == "ClusterRoleBinding" && o["subjects"] == binding["subjects"]));
         assert!(parse_subject("a/").is_err() && parse_subject("").is_err());
     }
 
