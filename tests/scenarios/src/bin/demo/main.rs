@@ -51,7 +51,8 @@ async fn run(screen: &Arc<Screen>) -> Result<bool> {
         let seconds = started.elapsed().as_secs_f64();
         match &result {
             Ok(seen) => screen.say(&format!("   ok in {seconds:.1} s: {seen}")),
-            Err(error) => screen.say(&format!("   FAILED after {seconds:.1} s: {error:#}")),
+            // What went wrong comes first, then what was going on: the host's last lines, mostly.
+            Err(error) => screen.say(&format!("   FAILED after {seconds:.1} s: {}\n{error}", error.root_cause())),
         }
         if !screen.is_terminal() {
             table::lines(&stage).await.iter().for_each(|line| screen.say(&format!("   {line}")));
@@ -83,7 +84,7 @@ fn summary(screen: &Screen, played: &[Played]) {
         screen.say(&format!("{name:width$}  {word:6}  {seconds:7.1}"));
     }
     if let Some(Err(error)) = played.iter().find_map(|p| p.result.as_ref().filter(|r| r.is_err())) {
-        screen.say(&format!("\nIt did not hold: {error:#}"));
+        screen.say(&format!("\nIt did not hold: {}", error.root_cause()));
     }
 }
 
