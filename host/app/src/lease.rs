@@ -29,10 +29,14 @@ pub(crate) struct Election {
     seen: Option<(String, Instant)>,
 }
 
+/// This process among all hosts: where it runs, which process, since when.
+pub(crate) fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{}_{}_{}", host.trim(), std::process::id(), jiff::Timestamp::now().as_millisecond())
+}
+
 impl Election {
-    pub(crate) fn new(api: Arc<dyn MemberApi>, namespace: &str) -> Self {
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let identity = format!("{}_{}_{}", host.trim(), std::process::id(), jiff::Timestamp::now().as_millisecond());
+    pub(crate) fn new(api: Arc<dyn MemberApi>, namespace: &str, identity: String) -> Self {
         Self { api, namespace: namespace.into(), identity, seen: None }
     }
 

@@ -16,13 +16,15 @@ use motet_runtime::{ArtifactDir, Runtime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{args::Args, host::Host, http, hub, lease::Election, publish::Publisher, shutdown};
+use crate::{args::Args, host::Host, http, hub, lease::{self, Election}, publish::Publisher, shutdown};
 
 /// Runs the host until a signal or the loss of the Lease.
 pub(crate) async fn run(args: Args) -> Result<()> {
     let stop = CancellationToken::new();
     shutdown::on_signals(stop.clone()).context("signals cannot be received")?;
-    let client = ClientSettings { probe_timeout: args.probe_timeout, ..ClientSettings::default() };
+    let identity = lease::identity();
+    let client =
+        ClientSettings { probe_timeout: args.probe_timeout, instance: identity.clone(), ..ClientSettings::default() };
     let hub = hub::connect(&args, &client)?;
     if hub.is_none() && args.members.is_empty() {
         bail!("there is neither a hub nor any member: name a hub with --hub or kubeconfigs with --members");
@@ -45,7 +47,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let http_stop = CancellationToken::new();
     let server = http::serve(args.listen, host.clone(), http_stop.clone()).await?;
 
-    let mut election = hub.clone().map(|hub| Election::new(hub, &args.namespace));
+    let mut election = hub.clone().map(|hub| Election::new(hub, &args.namespace, identity));
     if let Some(election) = &mut election
         && stop.run_until_cancelled(election.acquire()).await.is_none()
     {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub list_permits: Arc<Semaphore>,
     /// What clusters serve, shared by the whole host.
     pub tables: Arc<SharedTables>,
+    /// Which host this is, for the user agent: audit logs then tell one from the next. Empty where it does not matter.
+    pub instance: String,
 }
 
 /// Rules of list/watch streams, after client-go's reflector.
@@ -89,6 +91,7 @@ impl Default for Settings {
             watch: WatchSettings::default(),
             list_permits: Arc::new(Semaphore::new(LIST_PERMITS)),
             tables: Arc::default(),
+            instance: String::new(),
         }
     }
 }

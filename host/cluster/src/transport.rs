@@ -16,7 +16,7 @@ use crate::{
     status,
 };
 
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("motet-host/", env!("CARGO_PKG_VERSION")));
+const USER_AGENT: &str = concat!("motet-host/", env!("CARGO_PKG_VERSION"));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Longest error answer that is read.
 const MAX_ERROR_BODY: usize = 1 << 20;
@@ -31,6 +31,13 @@ pub(crate) struct Transport {
     watches: Arc<Pool>,
     calls: Arc<Pool>,
     max_body: usize,
+    user_agent: HeaderValue,
+}
+
+/// What cannot stand in a header is left out: the name is for people.
+fn user_agent(instance: &str) -> HeaderValue {
+    let full = if instance.is_empty() { USER_AGENT.to_string() } else { format!("{USER_AGENT} ({instance})") };
+    HeaderValue::from_str(&full).unwrap_or(HeaderValue::from_static(USER_AGENT))
 }
 
 /// One request, before the server's own parts are added.
@@ -77,6 +84,7 @@ impl Transport {
             watches: Pool::new(Class::Watch, connector.clone(), settings),
             calls: Pool::new(Class::Call, connector, settings),
             max_body: settings.max_body,
+            user_agent: user_agent(&settings.instance),
         })
     }
 
@@ -177,7 +185,7 @@ impl Transport {
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<PooledBody>, ApiError> {
         let headers = request.headers_mut();
-        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::USER_AGENT, self.user_agent.clone());
         for (name, value) in &self.impersonate {
             headers.append(name, value.clone());
         }

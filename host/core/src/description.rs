@@ -155,6 +155,10 @@ mod tests {
         if std::env::var_os("MOTET_BLESS").is_some() {
             std::fs::write(file, &schema).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(file).unwrap_or_default(), schema, "run with MOTET_BLESS=1 and commit {file}");
+        assert_eq!(
+            std::fs::read_to_string(file).unwrap_or_default(),
+            schema,
+            "run with MOTET_BLESS=1 and commit {file}"
+        );
     }
 }

@@ -25,8 +25,26 @@ impl AuditLog {
         let entries = self.entries()?;
         let writes = entries.iter().skip(skip).filter(|e| {
             let text = |path: &str| e.pointer(path).and_then(Value::as_str).unwrap_or_default();
-            WRITES.contains(&text("/verb")) && text("/userAgent").starts_with("motet-host") && text("/objectRef/resource") != "leases"
+            WRITES.contains(&text("/verb"))
+                && text("/userAgent").starts_with("motet-host")
+                && text("/objectRef/resource") != "leases"
         });
-        Ok(writes.map(|e| format!("{} {}", e["verb"].as_str().unwrap_or(""), e["requestURI"].as_str().unwrap_or(""))).collect())
+        Ok(writes
+            .map(|e| format!("{} {}", e["verb"].as_str().unwrap_or(""), e["requestURI"].as_str().unwrap_or("")))
+            .collect())
+    }
+
+    /// The user agents of the hosts that wrote, in order; one that writes again after another stands there twice.
+    pub fn writers(&self) -> Result<Vec<String>> {
+        let mut writers: Vec<String> = Vec::new();
+        for entry in self.entries()? {
+            let text = |path: &str| entry.pointer(path).and_then(Value::as_str).unwrap_or_default().to_string();
+            let agent = text("/userAgent");
+            let wrote = WRITES.contains(&text("/verb").as_str()) && agent.starts_with("motet-host");
+            if wrote && text("/objectRef/resource") != "leases" && writers.last() != Some(&agent) {
+                writers.push(agent);
+            }
+        }
+        Ok(writers)
     }
 }

@@ -23,7 +23,9 @@ impl Looker {
         let request = http_request(method, path, content_type, body)?;
         match self.0.request::<Value>(request).await {
             Ok(value) => Ok((200, value)),
-            Err(kube::Error::Api(status)) => Ok((status.code, serde_json::json!({ "message": status.message, "reason": status.reason }))),
+            Err(kube::Error::Api(status)) => {
+                Ok((status.code, serde_json::json!({ "message": status.message, "reason": status.reason })))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -24,8 +24,18 @@ pub struct HostProcess {
 
 /// Times that let a test see in seconds what takes minutes in operation.
 const QUICK: [&str; 12] = [
-    "--probe-interval", "300ms", "--probe-timeout", "2s", "--unhealthy-after", "2", "--healthy-after", "1", "--reconnect-min", "200ms",
-    "--reconnect-max", "1s",
+    "--probe-interval",
+    "300ms",
+    "--probe-timeout",
+    "2s",
+    "--unhealthy-after",
+    "2",
+    "--healthy-after",
+    "1",
+    "--reconnect-min",
+    "200ms",
+    "--reconnect-max",
+    "1s",
 ];
 
 impl HostProcess {
@@ -105,7 +115,10 @@ impl HostProcess {
     /// Waits until a binding is in a state.
     pub async fn binding(&self, plugin: &str, member: &str, state: &str) -> Result<Value> {
         wait::until(&format!("{plugin} on {member} to be {state}"), || async {
-            let found = self.api(&format!("/api/v1/bindings?plugin={plugin}&member={member}")).await.map_err(|e| e.to_string())?;
+            let found = self
+                .api(&format!("/api/v1/bindings?plugin={plugin}&member={member}"))
+                .await
+                .map_err(|e| e.to_string())?;
             let seen = format!("{found:?}");
             found.into_iter().find(|b| b["state"] == state).ok_or(seen)
         })

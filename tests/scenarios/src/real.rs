@@ -8,7 +8,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
+};
 use serde_json::json;
 
 use crate::{audit::AuditLog, client::Looker, ports, wait};
@@ -38,7 +41,8 @@ pub fn programs() -> Result<&'static Path> {
     found.as_deref().map_err(|e| anyhow::anyhow!("{e}"))
 }
 
-const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{ level: Metadata }]\n";
+const AUDIT_POLICY: &str =
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{ level: Metadata }]\n";
 
 impl RealCluster {
     /// Starts a cluster and waits until it is ready.
@@ -47,8 +51,7 @@ impl RealCluster {
         let ports = ports::free(3)?;
         let [etcd_port, peer_port, api_port] = ports[..] else { bail!("no ports") };
         let ca_pem = write_credentials(folder.path())?;
-        let mut cluster =
-            Self { name: name.into(), folder, etcd_port, api_port, etcd: None, server: None, ca_pem };
+        let mut cluster = Self { name: name.into(), folder, etcd_port, api_port, etcd: None, server: None, ca_pem };
         cluster.start_etcd(peer_port)?;
         cluster.resume().await?;
         Ok(cluster)
@@ -104,7 +107,11 @@ impl RealCluster {
         self.server = Some(child);
         let looker = self.admin().await?;
         wait::until(&format!("{} to be ready", self.name), || async {
-            looker.get("/api/v1/namespaces/kube-system").await.map_err(|e| e.to_string())?.ok_or("no kube-system yet".to_string())
+            looker
+                .get("/api/v1/namespaces/kube-system")
+                .await
+                .map_err(|e| e.to_string())?
+                .ok_or("no kube-system yet".to_string())
         })
         .await
         .with_context(|| self.tail())?;

@@ -9,7 +9,10 @@ use tokio::time::Instant;
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Asks `look` until it gives something; the error says what was waited for and what was seen last.
-pub async fn until<T, S: Debug, F: Future<Output = Result<T, S>>>(what: &str, mut look: impl FnMut() -> F) -> Result<T> {
+pub async fn until<T, S: Debug, F: Future<Output = Result<T, S>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> Result<T> {
     let stop = Instant::now() + PATIENCE;
     loop {
         match look().await {

@@ -39,21 +39,16 @@ async fn a_standby_takes_over_from_a_killed_host_and_they_never_both_write() -> 
     assert_eq!(standby.0, 503, "{}", standby.1);
     assert!(standby.1.contains("stands by"), "{}", standby.1);
 
-    let writes_of_first = member.audit().host_writes(0)?;
     first.kill()?;
-    let entries_at_kill = member.audit().entries()?.len();
     looker.namespace("two", &[("motet.dev/baseline", "true")]).await?;
     second.ready().await?;
     has(&looker, "two", 3).await.map_err(|e| e.context(second.tail()))?;
     assert_ne!(holder(&hub_looker).await?, first_holder);
 
-    // All writes before the kill came from the first, all after from the second: their connections differ by source port only,
-    // so the order of the log is the proof, with the standby's silence before.
-    assert!(!writes_of_first.is_empty());
-    let standby_log = second.log();
-    let active_at = standby_log.find("this host is active").expect("the second became active");
-    assert!(!standby_log[..active_at].contains("plugin loaded") || !standby_log[..active_at].contains("member state"));
-    assert!(!member.audit().host_writes(entries_at_kill)?.is_empty());
+    // Each host's user agent names its process: the log shows who wrote when.
+    let writers = member.audit().writers()?;
+    let [first, second_writer] = &writers[..] else { panic!("expected two writers, one after the other: {writers:?}") };
+    assert_ne!(first, second_writer);
     assert_eq!(second.terminate().await?, 0);
     assert_eq!(holder(&hub_looker).await?, "", "a clean stop gives the Lease back");
     Ok(())
