@@ -85,6 +85,8 @@ pub(crate) struct Binding {
     pub(crate) last: Mutex<LastRun>,
     /// Ends its bring-up task; a new one is made each time it starts.
     pub(crate) starting: Mutex<CancellationToken>,
+    /// It is on its way out, and never starts again: if the plugin comes back meanwhile, another binding follows it.
+    pub(crate) leaving: AtomicBool,
     /// Counts its starts, so that a late task of an earlier one changes nothing.
     pub(crate) generation: AtomicU32,
 }
@@ -118,6 +120,7 @@ impl Binding {
             writes: Rate::new(revision.limits.writes_per_second),
             last: Mutex::default(),
             starting: Mutex::default(),
+            leaving: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             member: ArcSwap::new(member),
             revision: ArcSwap::new(revision),
@@ -166,6 +169,19 @@ impl Binding {
         match self.revision.load().spec.mode {
             motet_core::plugin::Mode::Enforce => BindingState::Active,
             motet_core::plugin::Mode::Observe => BindingState::Observing,
+        }
+    }
+
+    /// It runs, unless its code is in quarantine.
+    pub(crate) fn set_running(&self) {
+        if self.quarantine.lock().active() {
+            self.set_status(
+                BindingState::Quarantined,
+                "RepeatedKills",
+                "its code kept dying; one key probes now and then",
+            );
+        } else {
+            self.set_status(self.running_state(), "", "");
         }
     }
 

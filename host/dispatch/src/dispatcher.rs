@@ -53,10 +53,12 @@ impl Shared {
     }
 
     pub(crate) fn report(&self, plugin: &PluginName, report: KeyReport) {
-        if report.intents.is_empty() {
-            return;
+        let mut reports = self.reports.lock();
+        if !report.intents.is_empty() {
+            reports.entry(plugin.clone()).or_default().put(report);
+        } else if let Some(reports) = reports.get_mut(plugin) {
+            reports.forget(&report.member, &report.target);
         }
-        self.reports.lock().entry(plugin.clone()).or_default().put(report);
     }
 }
 
@@ -141,6 +143,7 @@ impl Dispatcher {
             }
         }
         self.rebind_member(&member);
+        self.treat_leftovers(&member);
     }
 
     /// A member no longer answers: its keys wait for its return, its caches are kept by whoever owns them.
@@ -168,7 +171,9 @@ impl Dispatcher {
     pub fn disengage(&self, name: &MemberName) {
         let bindings = {
             let mut house = self.0.house.write();
-            house.members.remove(name);
+            if let Some(member) = house.members.remove(name) {
+                member.reachable.store(false, Ordering::Release);
+            }
             house.bindings.remove(name)
         };
         for binding in bindings.iter().flat_map(BTreeMap::values) {
@@ -286,6 +291,8 @@ impl Dispatcher {
     fn rebind(&self, member: &Arc<Member>, revision: &Arc<Revision>) {
         let existing = self.0.binding(&revision.name, member.name());
         match (existing, revision.selects(&member.info)) {
+            // What comes after it is decided when it has left.
+            (Some(binding), _) if binding.leaving.load(Ordering::Acquire) => {}
             (Some(binding), true) => self.take_over(&binding, revision),
             (Some(binding), false) => self.leave(binding),
             (None, true) => {
@@ -321,7 +328,9 @@ impl Dispatcher {
         if restart {
             return start::start(&self.0, binding);
         }
-        binding.set_status(binding.running_state(), "", "");
+        if before.spec.mode != revision.spec.mode {
+            binding.set_running();
+        }
         if let Some(subscriptions) = binding.subscriptions.load_full() {
             subscriptions.all().for_each(|w| w.subscription.replay(motet_core::Priority::Low));
         }
@@ -331,6 +340,9 @@ impl Dispatcher {
     }
 
     fn leave(&self, binding: Arc<Binding>) {
+        if binding.leaving.swap(true, Ordering::AcqRel) {
+            return;
+        }
         start::stop(&binding);
         binding.set_status(BindingState::Draining, "Leaving", "the plugin is removed or no longer selects this member");
         let dispatcher = self.clone();
@@ -340,7 +352,19 @@ impl Dispatcher {
             dispatcher.0.queue.binding_idle(&plugin, &member).await;
             leave::leave(&dispatcher.0, &binding).await;
             dispatcher.drop_binding(&binding);
+            dispatcher.rebind_again(&plugin, &member);
         });
+    }
+
+    /// The plugin may have come back while its binding left.
+    fn rebind_again(&self, plugin: &PluginName, member: &MemberName) {
+        let (revision, member) = {
+            let house = self.0.house.read();
+            (house.plugins.get(plugin).cloned(), house.members.get(member).cloned())
+        };
+        if let (Some(revision), Some(member)) = (revision, member) {
+            self.rebind(&member, &revision);
+        }
     }
 
     fn drop_binding(&self, binding: &Arc<Binding>) {
@@ -356,7 +380,7 @@ impl Dispatcher {
 
     /// Treats what plugins that no longer exist, or no longer select it, left on a member.
     fn treat_leftovers(&self, member: &Arc<Member>) {
-        let Some(known) = self.0.house.read().known.clone() else { return };
+        let Some(known) = self.0.house.read().known.clone().filter(|_| !member.paused) else { return };
         let (dispatcher, member) = (self.clone(), member.clone());
         tokio::spawn(async move {
             let current = |plugin: &PluginName| {

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// A plugin leaves a member that can be reached: its code cleans up while it is still here.
 pub(crate) async fn leave(shared: &Arc<Shared>, binding: &Arc<Binding>) {
     let member = binding.member.load_full();
-    if !member.is_reachable() {
+    if !member.is_reachable() || member.paused {
         return;
     }
     let revision = binding.revision.load_full();

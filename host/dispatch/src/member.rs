@@ -65,9 +65,20 @@ impl Member {
     }
 
     /// How long the server still asks to be left alone.
-    pub(crate) fn patience(&self) -> Option<Duration> {
+    fn patience(&self) -> Option<Duration> {
         let until = (*self.patience.lock())?;
         until.checked_duration_since(Instant::now()).filter(|d| !d.is_zero())
+    }
+
+    /// Whether a write may go out now; else why it is not sent.
+    pub(crate) fn permits_writes(&self) -> Result<(), ApiError> {
+        if !self.is_reachable() {
+            return Err(ApiError::connection("the member is lost or withdrawn; not sent"));
+        }
+        let Some(left) = self.patience() else { return Ok(()) };
+        let mut error = ApiError::new(429, "TooManyRequests", "the member asked for patience a moment ago; not sent");
+        error.retry_after = Some(left);
+        Err(error)
     }
 
     /// Notes a 429 or a Retry-After: it holds for the whole member.

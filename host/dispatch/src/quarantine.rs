@@ -67,6 +67,11 @@ impl Quarantine {
         begins
     }
 
+    /// The probe ended without the guest's word (it was not even called): another key may probe.
+    pub(crate) fn unanswered(&mut self) {
+        self.probing = false;
+    }
+
     /// A run came back by itself. True where this ended the quarantine.
     pub(crate) fn returned(&mut self) -> bool {
         self.release()

@@ -73,8 +73,9 @@ impl Reader {
 
     async fn list(&self, gvk: &Gvk, mut query: ListQuery) -> Result<Page, ReadError> {
         query.limit = if query.limit == 0 { PAGE } else { query.limit.min(PAGE) };
-        let live_page = query.page.as_deref().is_some_and(|p| !p.starts_with(CACHE_TOKEN));
-        if let Some(watched) = self.declared(gvk, query.namespace.as_deref()).filter(|_| !live_page) {
+        // A cache cannot tell fields apart.
+        let live = !query.fields.is_empty() || query.page.as_deref().is_some_and(|p| !p.starts_with(CACHE_TOKEN));
+        if let Some(watched) = self.declared(gvk, query.namespace.as_deref()).filter(|_| !live) {
             self.allow(&watched.resource, "list", query.namespace.as_deref(), None)?;
             return list_cached(watched, &query);
         }

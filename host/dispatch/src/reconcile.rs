@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use motet_core::{
-    ApiError, Meta, Target,
+    ApiError, Meta, ObjectRef, Target,
     grant::Access,
     names,
     outcome::{Failure, KillClass, Next, Outcome as GuestOutcome, ReconcileError},
@@ -11,7 +11,8 @@ use motet_core::{
     request::{Rejected, Request},
 };
 use motet_queue::Running;
-use motet_watch::ObjectInfo;
+use motet_watch::{Barrier, ObjectInfo};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     report::KeyReport,
     stats::{Outcome, PluginStats},
     subscriptions::Subscriptions,
-    write::{Writer, Written},
+    write::{Wait, Writer, Written},
 };
 
 /// First wait after the host ended a key's run, doubling.
@@ -45,6 +46,8 @@ struct Run<'a> {
     subscriptions: Arc<Subscriptions>,
     stats: Arc<PluginStats>,
     running: &'a Running,
+    /// What this run wrote and caches have yet to show.
+    waits: Mutex<Vec<Wait>>,
 }
 
 /// Runs `running` to its end; what it asks for next is in the queue before the key is given back.
@@ -52,9 +55,9 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
     let Some(binding) = shared.binding(&running.key.plugin, &running.key.member) else { return };
     let Some(subscriptions) = binding.subscriptions.load_full().filter(|_| binding.is_live()) else { return };
     let now = Instant::now();
-    match binding.quarantine.lock().admit(now) {
-        Verdict::Wait(until) => return shared.queue.hold(running.key.clone(), until),
-        Verdict::Run | Verdict::Probe => {}
+    let verdict = binding.quarantine.lock().admit(now);
+    if let Verdict::Wait(until) = verdict {
+        return shared.queue.hold(running.key.clone(), until);
     }
     let stats = shared.plugin_stats(&binding.plugin);
     stats.queue_wait_seconds.observe(running.waited);
@@ -62,8 +65,13 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
         stats.stale_reads.inc();
     }
     let member = binding.member.load_full();
-    let run = Run { shared, binding: &binding, member, subscriptions, stats, running: &running };
+    let run =
+        Run { shared, binding: &binding, member, subscriptions, stats, running: &running, waits: Mutex::default() };
     run.reconcile().await;
+    run.park();
+    if verdict == Verdict::Probe {
+        binding.quarantine.lock().unanswered();
+    }
     run.stats.reconcile_seconds.observe(now.elapsed());
     run.stats.work_latency_seconds.observe(running.enqueued_at.elapsed());
     running.done();
@@ -99,7 +107,8 @@ impl Run<'_> {
         match returned {
             Ok(outcome) => {
                 self.returned();
-                self.outcome(outcome, info.as_ref(), finalized && deleting).await;
+                let cleaning = finalized && (deleting || info.is_none() && self.may_be_out_of_scope());
+                self.outcome(outcome, info.as_ref(), cleaning).await;
             }
             Err(ReconcileError::Failure(failure)) => {
                 self.returned();
@@ -116,6 +125,11 @@ impl Run<'_> {
     fn primary_info(&self) -> Option<ObjectInfo> {
         let Target::Object(name) = self.target() else { return None };
         self.subscriptions.primary.as_ref()?.subscription.meta(name)
+    }
+
+    /// A primary that is not in the cache may still exist, with our finalizer, where the watch selects.
+    fn may_be_out_of_scope(&self) -> bool {
+        self.subscriptions.primary.as_ref().is_some_and(|w| !w.scope.labels.is_empty() || !w.scope.fields.is_empty())
     }
 
     fn request(&self, deleting: bool, deadline: Duration) -> Request {
@@ -149,6 +163,7 @@ impl Run<'_> {
         if !self.binding.permissions.load().allow(&access) {
             return Err(ApiError::new(403, "NotGranted", format!("{access}: needed for the plugin's finalizer")));
         }
+        self.member.permits_writes()?;
         let api = &self.member.api;
         self.binding.record.ensure(&self.binding.revision.load_full(), &[], api).await?;
         let meta = Meta {
@@ -161,7 +176,19 @@ impl Run<'_> {
         };
         let answer = finalizer::add(&self.binding.plugin, &**api, resource, &meta).await;
         self.binding.stats.wrote("patch", answer.as_ref().err().map_or(200, |e| e.code));
-        answer.map(drop)
+        let json = answer?;
+        // Else the next run would not see it yet, and fail to add it once more.
+        if let Ok(after) = Meta::scan(&json) {
+            let barrier = Barrier {
+                name: name.clone(),
+                uid: after.uid.to_string(),
+                resource_version: after.resource_version.to_string(),
+                deleted: false,
+            };
+            let object = ObjectRef { gvk: resource.gvk.clone(), name: name.clone() };
+            self.waits.lock().push(Wait { object, labels: after.labels, barrier });
+        }
+        Ok(())
     }
 
     /// The guest came back by itself: a row of kills is over.
@@ -202,10 +229,10 @@ impl Run<'_> {
             },
         );
         let Written { rejected, barriers, .. } = written;
+        self.waits.lock().extend(barriers);
         let before = self.binding.memory(self.target()).previous;
         let repeated = same_rejections(&before, &rejected);
         let failed = !rejected.is_empty();
-        self.park(barriers);
         if failed {
             self.rejected(&rejected, repeated);
         }
@@ -240,15 +267,10 @@ impl Run<'_> {
         removed
     }
 
-    /// Keeps the key off the workers until each cache shows what it wrote, at most [`BARRIER`].
-    fn park(&self, barriers: Vec<(motet_core::ObjectRef, motet_watch::Barrier)>) {
-        let waits: Vec<_> = barriers
-            .into_iter()
-            .filter(|(object, _)| {
-                self.subscriptions.applied(&object.gvk).is_some()
-                    || self.subscriptions.all().any(|w| w.resource.gvk.same_kind(&object.gvk))
-            })
-            .collect();
+    /// Keeps the key off the workers until each cache concerned shows what it wrote, at most [`BARRIER`].
+    fn park(&self) {
+        let mut waits = std::mem::take(&mut *self.waits.lock());
+        waits.retain(|wait| self.subscriptions.all().any(|w| w.shows(&wait.object, &wait.labels)));
         if waits.is_empty() {
             return;
         }
@@ -257,8 +279,8 @@ impl Run<'_> {
         let (queue, subscriptions) = (self.shared.queue.clone(), self.subscriptions.clone());
         tokio::spawn(async move {
             let reached = async {
-                for (object, barrier) in &waits {
-                    for watched in subscriptions.all().filter(|w| w.resource.gvk.same_kind(&object.gvk)) {
+                for Wait { object, labels, barrier } in &waits {
+                    for watched in subscriptions.all().filter(|w| w.shows(object, labels)) {
                         watched.subscription.reached(barrier).await;
                     }
                 }
@@ -294,7 +316,7 @@ impl Run<'_> {
     /// Some of what the plugin wants could not be written.
     fn rejected(&self, rejected: &[Rejected], repeated: bool) {
         let denied = rejected.iter().any(|r| r.error.reason == "NotGranted");
-        let terminal = rejected.iter().all(|r| r.error.is_terminal() || r.error.code == 0 && is_host_refusal(&r.error));
+        let terminal = rejected.iter().all(|r| r.error.is_terminal() || is_host_refusal(&r.error));
         let floor = rejected.iter().filter_map(|r| r.error.retry_after).max();
         let first = rejected.first().map(|r| format!("{} {}: {}", r.verb, r.object, r.error)).unwrap_or_default();
         let result = if denied {
@@ -374,7 +396,9 @@ impl Run<'_> {
 }
 
 fn is_host_refusal(error: &ApiError) -> bool {
-    matches!(&*error.reason, "NotGranted" | "Invalid" | "OwnedByOtherKey" | "OwnerMissing" | "KindMissing")
+    let own = matches!(&*error.reason, "NotGranted" | "Invalid" | "OwnedByOtherKey" | "OwnerMissing");
+    // A kind that discovery does not show carries a 404, like an object that is not there.
+    error.code == 0 && own || error.reason == "KindMissing"
 }
 
 fn same_rejections(before: &[Rejected], now: &[Rejected]) -> bool {

@@ -136,6 +136,10 @@ async fn create_namespace(api: &Arc<dyn MemberApi>) -> Result<(), ApiError> {
 /// Deletes a plugin's record; done when there is none.
 pub(crate) async fn delete(plugin: &PluginName, api: &Arc<dyn MemberApi>) -> Result<(), ApiError> {
     let resource = api.resource(&config_map()).await?;
+    // A plugin that only observed left none, and even the attempt would be a write.
+    if api.get(&resource, &object_name(plugin)).await?.is_none() {
+        return Ok(());
+    }
     match api.write(&resource, &object_name(plugin), Write::Delete { uid: None, resource_version: None }).await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),

@@ -86,6 +86,14 @@ impl Reports {
         }
     }
 
+    /// A key that wants nothing any more has nothing to report.
+    pub(crate) fn forget(&mut self, member: &MemberName, target: &Target) {
+        let key = (member.clone(), target.clone());
+        if self.keys.remove(&key).is_some() {
+            self.order.retain(|k| *k != key);
+        }
+    }
+
     pub(crate) fn forget_member(&mut self, member: &MemberName) {
         self.keys.retain(|(m, _), _| m != member);
         self.order.retain(|(m, _)| m != member);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use motet_core::{ApiError, Priority, Target, plugin::Mode};
+use motet_watch::CacheState;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -38,8 +39,11 @@ impl From<ApiError> for Obstacle {
     }
 }
 
-/// Starts the binding's task; an earlier one ends.
+/// Starts the binding's task; an earlier one ends. One that is leaving stays stopped.
 pub(crate) fn start(shared: &Arc<Shared>, binding: &Arc<Binding>) {
+    if binding.leaving.load(Ordering::Acquire) {
+        return;
+    }
     let token = CancellationToken::new();
     std::mem::replace(&mut *binding.starting.lock(), token.clone()).cancel();
     binding.generation.fetch_add(1, Ordering::AcqRel);
@@ -116,6 +120,8 @@ async fn run_until_blocked(
     // Stored only now: what the earlier ones shared with the new stays cached throughout.
     binding.subscriptions.store(Some(subscriptions.clone()));
     loop {
+        // Taken before it is judged: what changes meanwhile wakes at once.
+        let seen: Vec<_> = subscriptions.all().map(|w| w.subscription.state()).collect();
         if let Some((reason, message)) = subscriptions.blocked() {
             return Err(Obstacle { reason, message });
         }
@@ -125,7 +131,7 @@ async fn run_until_blocked(
         } else if !binding.is_live() {
             binding.set_status(BindingState::Syncing, "", waiting_for(&subscriptions));
         }
-        changed(&subscriptions).await;
+        changed(&subscriptions, seen).await;
     }
 }
 
@@ -134,13 +140,13 @@ fn waiting_for(subscriptions: &Subscriptions) -> String {
     format!("waiting for the first list of {}", kinds.join(", "))
 }
 
-/// Returns when any of the caches changed its state.
-async fn changed(subscriptions: &Subscriptions) {
+/// Returns when any of the caches is in another state than was seen.
+async fn changed(subscriptions: &Subscriptions, seen: Vec<CacheState>) {
     let mut waits: futures::stream::FuturesUnordered<_> = subscriptions
         .all()
-        .map(|w| {
+        .zip(seen)
+        .map(|(w, before)| {
             let mut states = w.subscription.state_changes();
-            let before = w.subscription.state();
             async move { states.wait_for(|now| *now != before).await.is_ok() }
         })
         .collect();
@@ -156,7 +162,7 @@ fn go_live(shared: &Arc<Shared>, binding: &Arc<Binding>, subscriptions: &Subscri
     if binding.live.swap(true, Ordering::AcqRel) {
         return;
     }
-    binding.set_status(binding.running_state(), "", "");
+    binding.set_running();
     for watched in subscriptions.all() {
         watched.subscription.replay(Priority::Low);
     }

@@ -1,15 +1,16 @@
 //! The watches of one binding: its primary, its related kinds, and every kind that it applies.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use motet_core::{
-    ApiError, Gvk, ObjectName, Resource,
+    ApiError, Gvk, ObjectName, ObjectRef, Resource,
     description::{Mapping, Primary, Scope, Trigger},
     names::MANAGED_LABEL,
     path::Projection,
     ports::MemberApi,
     revision::Revision,
+    selector::Selector,
 };
 use motet_queue::Queue;
 use motet_watch::{CacheState, Map, MemberCaches, PrimaryKind, SubscribeSpec, Subscription};
@@ -134,6 +135,15 @@ impl Watched {
         let whole = self.scope.labels.is_empty() && self.scope.fields.is_empty();
         let namespaces = &self.scope.namespaces;
         whole && (namespaces.is_empty() || namespace.is_some_and(|n| namespaces.iter().any(|x| x == n)))
+    }
+
+    /// Whether a write to `object`, which has `labels` since, is to be seen here: it is selected, or was.
+    pub(crate) fn shows(&self, object: &ObjectRef, labels: &BTreeMap<Box<str>, Box<str>>) -> bool {
+        let selected = || {
+            let selector = Selector::parse(&self.scope.labels);
+            selector.is_ok_and(|s| s.matches(|key| labels.get(key).map(|value| &**value)))
+        };
+        self.resource.gvk.same_kind(&object.gvk) && (selected() || self.subscription.meta(&object.name).is_some())
     }
 
     pub(crate) fn get(&self, name: &ObjectName) -> Option<Bytes> {

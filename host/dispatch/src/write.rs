@@ -1,6 +1,6 @@
 //! Sends what was planned: nothing that is true already, unforced before forced, each write whatever became of the others.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use motet_core::{
@@ -35,7 +35,15 @@ pub(crate) struct Written {
     /// What was not written.
     pub(crate) rejected: Vec<Rejected>,
     /// What caches have to show before the key may run again.
-    pub(crate) barriers: Vec<(ObjectRef, Barrier)>,
+    pub(crate) barriers: Vec<Wait>,
+}
+
+/// A write that caches are to show.
+pub(crate) struct Wait {
+    pub(crate) object: ObjectRef,
+    /// The object's labels after the write: a cache that selects others never shows it.
+    pub(crate) labels: BTreeMap<Box<str>, Box<str>>,
+    pub(crate) barrier: Barrier,
 }
 
 /// Writes one key's plan.
@@ -221,8 +229,10 @@ impl Writer<'_> {
             resource_version: Some(resource_version.unwrap_or_else(|| meta.resource_version.to_string())),
         };
         match self.send(object, resource, "delete", write).await {
-            Ok(_) => {
-                self.wait_for(written, object, &meta, true);
+            Ok(answer) => {
+                // What waits for its finalizers is still there: then its deletion timestamp is all there is to see.
+                let pending = Meta::scan(&answer).ok().filter(|m| m.deleting() && !m.finalizers.is_empty());
+                self.wait_for(written, object, pending.as_ref().unwrap_or(&meta), pending.is_none());
                 Ok(Done::Sent(200))
             }
             Err(error) if error.is_not_found() => Ok(Done::Suppressed),
@@ -279,26 +289,26 @@ impl Writer<'_> {
                 ApiError::new(0, "NotGranted", format!("{access}: needed to prune what the set no longer names"));
             return self.refuse(written, object.clone(), "delete", error);
         }
-        let ours = match self.member.api.get(resource, &object.name).await {
-            Ok(live) => live.is_some_and(|json| self.is_ours(&json, uid)),
+        let version = match self.member.api.get(resource, &object.name).await {
+            Ok(live) => live.and_then(|json| self.ours(&json, uid)),
             Err(error) => return self.refuse(written, object.clone(), "delete", error),
         };
-        if !ours {
-            return;
-        }
-        match self.delete(written, object, resource, Some(uid.into()), None).await {
+        let Some(version) = version else { return };
+        match self.delete(written, object, resource, Some(uid.into()), Some(version)).await {
             Ok(Done::Suppressed) => {}
             Ok(done) => self.report(written, object.clone(), "delete", done),
             Err(error) => self.refuse(written, object.clone(), "delete", error),
         }
     }
 
-    fn is_ours(&self, live: &[u8], uid: &str) -> bool {
-        let Ok(meta) = Meta::scan(live) else { return false };
+    /// The resource version at which an object is still this key's to delete; `None` where it is not.
+    fn ours(&self, live: &[u8], uid: &str) -> Option<String> {
+        let meta = Meta::scan(live).ok()?;
         let annotation = meta.annotations.get(names::owner_annotation(&self.binding.plugin).as_str());
         let owner = annotation.and_then(|v| names::parse_owner_value(v)).map(|(target, _)| target);
         let managed = owned::owned_digest(live, &self.binding.plugin).is_some();
-        &*meta.uid == uid && owner.as_ref() == Some(self.target) && managed
+        let ours = &*meta.uid == uid && owner.as_ref() == Some(self.target) && managed;
+        ours.then(|| meta.resource_version.to_string())
     }
 
     /// One call, counted, within the binding's rate and the member's patience.
@@ -309,12 +319,7 @@ impl Writer<'_> {
         verb: &'static str,
         write: Write,
     ) -> Result<Bytes, ApiError> {
-        if let Some(left) = self.member.patience() {
-            let mut error =
-                ApiError::new(429, "TooManyRequests", "the member asked for patience a moment ago; not sent");
-            error.retry_after = Some(left);
-            return Err(error);
-        }
+        self.member.permits_writes()?;
         self.binding.writes.take().await;
         let answer = self.member.api.write(resource, &object.name, write).await;
         match &answer {
@@ -357,7 +362,7 @@ impl Writer<'_> {
             resource_version: meta.resource_version.to_string(),
             deleted,
         };
-        written.barriers.push((object.clone(), barrier));
+        written.barriers.push(Wait { object: object.clone(), labels: meta.labels.clone(), barrier });
     }
 
     fn report(&self, written: &mut Written, object: ObjectRef, verb: &'static str, done: Done) {
