@@ -1,9 +1,9 @@
 //! The finalizer: there before the first run, gone after clean-up, never by apply.
 
-use motet_core::outcome::Outcome;
+use motet_core::{description::Primary, outcome::Outcome};
 use serde_json::{Value, json};
 
-use super::world::{Plugin, Script, World, apply, settle, want, want_after};
+use super::world::{Plugin, Script, World, apply, settle, want, want_after, watch};
 
 const OURS: &str = "motet.dev/p";
 
@@ -72,7 +72,11 @@ async fn observing_adds_none() {
 async fn a_primary_that_leaves_the_scope_is_let_go() {
     let world = World::new().await;
     world.api.edit("Thing", "n/a", |thing| thing["metadata"]["labels"] = json!({ "app": "x" }));
-    world.run(Plugin::new("p", &Script::wanting(vec![])).finalizing().scoped("app=x")).await;
+    let mut plugin = Plugin::new("p", &Script::wanting(vec![])).finalizing();
+    let mut things = watch("test.dev", "Thing", None);
+    things.scope.labels = "app=x".into();
+    plugin.description.primary = Primary::Object(things);
+    world.run(plugin).await;
     assert_eq!(held(&world), json!([OURS]));
     world.api.edit("Thing", "n/a", |thing| thing["metadata"]["labels"] = json!({}));
     settle().await;

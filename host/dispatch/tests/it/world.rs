@@ -104,25 +104,18 @@ impl Plugin {
         self
     }
 
-    pub(crate) fn observing(mut self) -> Self {
-        self.spec.mode = Mode::Observe;
-        self
+    pub(crate) fn observing(self) -> Self {
+        let spec = PluginSpec { mode: Mode::Observe, ..self.spec };
+        Self { spec, ..self }
     }
 
-    pub(crate) fn pruning(mut self) -> Self {
-        self.spec.on_delete = OnDelete::Prune;
-        self
+    pub(crate) fn pruning(self) -> Self {
+        let spec = PluginSpec { on_delete: OnDelete::Prune, ..self.spec };
+        Self { spec, ..self }
     }
 
     pub(crate) fn related(mut self, watch: Watch) -> Self {
         self.description.related.push(watch);
-        self
-    }
-
-    pub(crate) fn scoped(mut self, labels: &str) -> Self {
-        if let Primary::Object(watch) = &mut self.description.primary {
-            watch.scope.labels = labels.into();
-        }
         self
     }
 
@@ -186,8 +179,7 @@ impl World {
     }
 
     pub(crate) fn binding(&self, plugin: &str) -> BindingSnapshot {
-        let mut all = self.dispatcher.bindings().into_iter();
-        all.find(|b| b.plugin.as_str() == plugin).expect("it is bound")
+        self.dispatcher.bindings().into_iter().find(|b| b.plugin.as_str() == plugin).expect("it is bound")
     }
 
     pub(crate) fn state(&self, plugin: &str) -> (BindingState, &'static str) {
@@ -207,7 +199,7 @@ impl World {
     }
 }
 
-/// Lets everything come to rest: a second is longer than the first retries and shorter than any host backoff after the first.
+/// Lets everything come to rest: longer than the first retries, shorter than any host backoff.
 pub(crate) async fn settle() {
     tokio::time::sleep(Duration::from_millis(500)).await;
 }
