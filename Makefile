@@ -37,6 +37,9 @@ test: test-fast lint ## every test
 	./tests/real/build.sh >/dev/null
 	cargo test --locked -p motet-scenarios --test real -- --test-threads=2
 
+crds: setup ## writes deploy/crds from the Rust types
+	cargo run --locked -p motet-catalog --example crds -- deploy/crds
+
 lint: setup ## formatting and lints
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings

@@ -44,20 +44,23 @@ fn schema<T: JsonSchema>() -> Value {
         object.remove("$schema");
         object.remove("title");
     }
-    drop_foreign_formats(&mut schema);
+    drop_foreign(&mut schema);
     schema
 }
 
-/// API servers know no unsigned formats and warn of each; `minimum: 0` says the same.
-fn drop_foreign_formats(schema: &mut Value) {
+/// API servers know no unsigned formats and warn of each (`minimum: 0` says the same), and would store a default of null.
+fn drop_foreign(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if fields.get("format").and_then(Value::as_str).is_some_and(|f| f.starts_with("uint")) {
                 fields.remove("format");
             }
-            fields.values_mut().for_each(drop_foreign_formats);
+            if fields.get("default") == Some(&Value::Null) {
+                fields.remove("default");
+            }
+            fields.values_mut().for_each(drop_foreign);
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_foreign_formats),
+        Value::Array(items) => items.iter_mut().for_each(drop_foreign),
         _ => {}
     }
 }
@@ -164,6 +167,7 @@ mod tests {
     fn check(path: &str, schema: &Value) {
         assert!(schema.get("$ref").is_none(), "{path} has a $ref");
         assert!(schema["type"].is_string(), "{path} has no single type: {schema}");
+        assert!(schema.get("default") != Some(&Value::Null), "{path} would be stored as null");
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             check(&format!("{path}.{name}"), property);
         }

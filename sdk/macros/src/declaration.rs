@@ -100,7 +100,8 @@ impl Declaration {
             Some(mapping) => self.related.push((watch, mapping)),
             None if self.primary.is_none() && !member => self.primary = Some(watch),
             None => {
-                let message = "this watch needs a map: owner, name, namespace, member, none, label(…), annotation(…) or path(…)";
+                let message =
+                    "this watch needs a map: owner, name, namespace, member, none, label(…), annotation(…) or path(…)";
                 return Err(Error::new(watch.kind.span(), message));
             }
         }
@@ -181,9 +182,10 @@ fn parse_mapping(input: ParseStream<'_>) -> Result<Mapping> {
             parenthesized!(content in input);
             Ok(Mapping::With(word, content.parse()?))
         }
-        _ => {
-            Err(Error::new(word.span(), "a map is owner, name, namespace, member, none, label(…), annotation(…) or path(…)"))
-        }
+        _ => Err(Error::new(
+            word.span(),
+            "a map is owner, name, namespace, member, none, label(…), annotation(…) or path(…)",
+        )),
     }
 }
 
