@@ -16,7 +16,14 @@ use motet_runtime::{ArtifactDir, Runtime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{args::Args, host::Host, http, hub, lease::{self, Election}, publish::Publisher, shutdown};
+use crate::{
+    args::Args,
+    host::Host,
+    http, hub,
+    lease::{self, Election},
+    publish::Publisher,
+    shutdown,
+};
 
 /// Runs the host until a signal or the loss of the Lease.
 pub(crate) async fn run(args: Args) -> Result<()> {

@@ -14,3 +14,5 @@ mod lease;
 mod least;
 #[path = "real/orphans.rs"]
 mod orphans;
+#[path = "real/scaffold.rs"]
+mod scaffold;

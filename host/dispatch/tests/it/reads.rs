@@ -51,7 +51,7 @@ async fn lagging(millis: u64) -> World {
 
 #[tokio::test(start_paused = true)]
 async fn a_plugin_that_creates_until_it_counts_three_creates_three_though_watches_lag() {
-    let world = lagging(4900).await;
+    let world = lagging(5000).await;
     seconds(120).await;
     assert_eq!(world.api.names("ConfigMap").len(), 3);
     assert_eq!(stale_reads(&world), 0);
@@ -59,7 +59,7 @@ async fn a_plugin_that_creates_until_it_counts_three_creates_three_though_watche
 
 #[tokio::test(start_paused = true)]
 async fn events_do_not_run_a_key_before_it_can_see_what_it_wrote() {
-    let world = lagging(4900).await;
+    let world = lagging(5000).await;
     for _ in 0..20 {
         world.touch("n/a");
         seconds(1).await;
@@ -68,7 +68,7 @@ async fn events_do_not_run_a_key_before_it_can_see_what_it_wrote() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_whose_cache_does_not_come_round_goes_after_five_seconds_and_is_counted() {
+async fn a_key_whose_cache_does_not_come_round_goes_after_five_seconds_and_a_half_and_is_counted() {
     let world = lagging(8000).await;
     seconds(4).await;
     assert_eq!((world.api.names("ConfigMap").len(), stale_reads(&world)), (1, 0));
