@@ -118,7 +118,7 @@ impl LimitsSpec {
             deadline: duration("deadline", &self.deadline, defaults.deadline)?,
             cpu: duration("cpu", &self.cpu, defaults.cpu)?,
             memory: bytes("memory", &self.memory, defaults.memory)?,
-            stack: bytes("stack", &self.stack, defaults.stack)?,
+            stack: stack(&self.stack, defaults.stack)?,
             intents: self.intents.unwrap_or(defaults.intents),
             outcome_bytes: bytes("outcomeBytes", &self.outcome_bytes, defaults.outcome_bytes)?,
             host_calls: self.host_calls.unwrap_or(defaults.host_calls),
@@ -131,6 +131,15 @@ impl LimitsSpec {
             reads_per_second: positive("readsPerSecond", self.reads_per_second, defaults.reads_per_second)?,
             writes_per_second: positive("writesPerSecond", self.writes_per_second, defaults.writes_per_second)?,
         })
+    }
+}
+
+/// The sandbox has one stack size for all: more cannot be had, and what cannot be had is refused rather than ignored.
+fn stack(text: &Option<String>, most: u64) -> Result<u64, String> {
+    let Some(text) = text else { return Ok(most) };
+    match units::parse_bytes(text).map_err(|e| format!("limits.stack: {e}"))? {
+        asked if asked <= most => Ok(asked),
+        _ => Err(format!("limits.stack: at most {} KiB can be had", most >> 10)),
     }
 }
 
@@ -228,6 +237,7 @@ mod tests {
         assert_eq!(limits(json!({})).unwrap(), Limits::default());
         assert_eq!(limits(json!({"memory": "16Mi"})).unwrap().memory, 16 << 20);
         assert!(limits(json!({"deadline": "5"})).unwrap_err().contains("limits.deadline"));
+        assert!(limits(json!({"stack": "2Mi"})).unwrap_err().contains("limits.stack"));
         assert!(limits(json!({"concurrency": 0})).unwrap_err().contains("limits.concurrency"));
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use motet_core::{Digest, MemberName, PluginName, request::MemberInfo, revision::Revision};
 use motet_queue::{Depth, Queue};
 use parking_lot::{Mutex, RwLock};
+use tracing::Instrument;
 
 use crate::{
     binding::{Binding, BindingState, BindingStatus, LastRun},
@@ -109,7 +110,10 @@ impl Dispatcher {
             let shared = self.0.clone();
             tasks.spawn(async move {
                 while let Some(running) = shared.queue.get().await {
-                    reconcile::run(&shared, running).await;
+                    let key = &running.key;
+                    let span =
+                        tracing::info_span!("reconcile", plugin = %key.plugin, member = %key.member, key = %key.target);
+                    reconcile::run(&shared, running).instrument(span).await;
                 }
             });
         }
