@@ -1,6 +1,6 @@
 //! Metric families built from snapshots at scrape time: what is gone has no series, and nothing has to be unregistered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use motet_core::stats::{BUCKETS, Histogram};
 use prometheus::{
@@ -12,6 +12,8 @@ use prometheus::{
 #[derive(Default)]
 pub(crate) struct Exposition {
     families: BTreeMap<&'static str, MetricFamily>,
+    /// Where each counter's series stands in its family, by its label values: a scrape of a large fleet adds thousands.
+    counters: HashMap<(&'static str, Vec<String>), usize>,
 }
 
 /// Label names with their values.
@@ -43,22 +45,21 @@ impl Exposition {
 
     /// A count that only grows. Series with equal labels (a label that was dropped) are added up.
     pub(crate) fn counter(&mut self, name: &'static str, help: &str, labels: Labels<'_>, value: f64) {
-        let pairs: Vec<_> = labels.iter().map(|(n, v)| label(n, v)).collect();
-        let family = self.family(name, help, MetricType::COUNTER);
-        let known = family.mut_metric().iter_mut().find(|m| m.get_label() == pairs);
+        let key = (name, labels.iter().map(|(_, value)| (*value).to_string()).collect());
+        let known = self.counters.get(&key).copied();
+        let metrics = self.family(name, help, MetricType::COUNTER).mut_metric();
         let mut counter = Counter::default();
-        match known {
-            Some(metric) => {
-                counter.set_value(metric.get_counter().get_value() + value);
-                metric.set_counter(counter);
-            }
-            None => {
-                counter.set_value(value);
-                let mut metric = Metric::from_label(pairs);
-                metric.set_counter(counter);
-                family.mut_metric().push(metric);
-            }
+        if let Some(metric) = known.and_then(|index| metrics.get_mut(index)) {
+            counter.set_value(metric.get_counter().get_value() + value);
+            metric.set_counter(counter);
+            return;
         }
+        let index = metrics.len();
+        counter.set_value(value);
+        let mut metric = Metric::from_label(labels.iter().map(|(n, v)| label(n, v)).collect());
+        metric.set_counter(counter);
+        metrics.push(metric);
+        self.counters.insert(key, index);
     }
 
     /// A value that goes up and down.

@@ -12,6 +12,7 @@ use motet_core::{
     ApiError, Gvk, Meta, ObjectName, Resource,
     ports::{ListQuery, MemberApi, Write},
 };
+use motet_dispatch::BindingSnapshot;
 use motet_fleet::MemberStatus;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -91,8 +92,10 @@ impl Publisher {
             }
             self.swept = true;
         }
+        // Once a round: a snapshot costs as much as there are bindings in the whole fleet.
+        let bindings = self.host.dispatcher.bindings();
         for member in &present {
-            self.publish_member(&resource, member, left).await?;
+            self.publish_member(&resource, member, &bindings, left).await?;
         }
         let gone: Vec<String> =
             self.members.keys().filter(|n| !present.iter().any(|m| m.name.as_str() == n.as_str())).cloned().collect();
@@ -111,10 +114,11 @@ impl Publisher {
         &mut self,
         resource: &Resource,
         member: &MemberStatus,
+        bindings: &[BindingSnapshot],
         left: &mut usize,
     ) -> Result<(), ApiError> {
         let name = member.name.to_string();
-        let wanted = json!({ "labels": member.labels, "status": to_value(&self.member_status(member)) });
+        let wanted = json!({ "labels": member.labels, "status": to_value(&Self::member_status(member, bindings)) });
         if self.members.get(&name) == Some(&wanted) || *left == 0 {
             return Ok(());
         }
@@ -126,8 +130,7 @@ impl Publisher {
         Ok(())
     }
 
-    fn member_status(&self, member: &MemberStatus) -> Published {
-        let bindings = self.host.dispatcher.bindings();
+    fn member_status(member: &MemberStatus, bindings: &[BindingSnapshot]) -> Published {
         let mine: Vec<_> = bindings.iter().filter(|b| b.member == member.name).collect();
         let active = mine.iter().filter(|b| {
             matches!(b.status.state, motet_dispatch::BindingState::Active | motet_dispatch::BindingState::Observing)
