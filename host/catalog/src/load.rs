@@ -38,8 +38,9 @@ pub(crate) struct Loaded {
 pub(crate) struct Components(Mutex<BTreeMap<PluginName, (Compiled, Description)>>);
 
 impl Components {
-    fn get(&self, name: &PluginName, digest: &Digest) -> Option<(Compiled, Description)> {
-        self.0.lock().get(name).filter(|(compiled, _)| compiled.digest() == *digest).cloned()
+    fn get(&self, name: &PluginName, digest: &Digest, stack: u64) -> Option<(Compiled, Description)> {
+        let fits = |compiled: &Compiled| compiled.digest() == *digest && compiled.has_stack(stack);
+        self.0.lock().get(name).filter(|(compiled, _)| fits(compiled)).cloned()
     }
 
     fn put(&self, name: &PluginName, compiled: Compiled, description: Description) {
@@ -67,13 +68,18 @@ pub(crate) async fn load(
             format!("spec.digest says {pinned}, the component is {digest}: one of them is not what was meant");
         return Err(refused(Step::Loaded, Refusal::new("DigestMismatch", message), None));
     }
+    let limits = object
+        .spec
+        .limits
+        .resolve()
+        .map_err(|e| refused(Step::Loaded, Refusal::new("InvalidObject", format!("spec.{e}")), None))?;
     let started = Instant::now();
-    let (compiled, description, seconds) = match components.get(&name, &digest) {
+    let (compiled, description, seconds) = match components.get(&name, &digest, limits.stack) {
         Some((compiled, description)) => (compiled, description, [0.0; 2]),
         None => {
             let invalid =
                 |reason, e: &dyn std::fmt::Display| refused(Step::Loaded, Refusal::new(reason, e.to_string()), None);
-            let compiled = runtime.compile(bytes).await.map_err(|e| invalid("CompileFailed", &e))?;
+            let compiled = runtime.compile(bytes, limits.stack).await.map_err(|e| invalid("CompileFailed", &e))?;
             let compile_seconds = started.elapsed().as_secs_f64();
             let description = compiled.describe(&name).await.map_err(|e| invalid("DescribeFailed", &e))?;
             components.put(&name, compiled.clone(), description.clone());
@@ -82,11 +88,6 @@ pub(crate) async fn load(
     };
     let known = Some(description.clone());
     check_paths(&description).map_err(|r| refused(Step::Loaded, r, known.clone()))?;
-    let limits = object
-        .spec
-        .limits
-        .resolve()
-        .map_err(|e| refused(Step::Loaded, Refusal::new("InvalidObject", format!("spec.{e}")), known.clone()))?;
     config::check(description.config.as_ref(), &object.spec)
         .map_err(|r| refused(Step::Configured, r, known.clone()))?;
     let revision = Revision {

@@ -134,7 +134,7 @@ impl LimitsSpec {
     }
 }
 
-/// The sandbox has one stack size for all: more cannot be had, and what cannot be had is refused rather than ignored.
+/// More stack than the default cannot be had, and what cannot be had is refused rather than ignored.
 fn stack(text: &Option<String>, most: u64) -> Result<u64, String> {
     let Some(text) = text else { return Ok(most) };
     match units::parse_bytes(text).map_err(|e| format!("limits.stack: {e}"))? {

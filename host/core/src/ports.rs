@@ -141,7 +141,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Linear memory, bytes.
     pub memory: u64,
-    /// Guest stack, bytes.
+    /// Guest stack, bytes; enforced to the next power of two from 64 KiB to 1 MiB.
     pub stack: u64,
     /// Intents per outcome (a set counts its objects).
     pub intents: u64,

@@ -48,7 +48,7 @@ impl Compiled {
         let limits = Limits::default();
         let logs = Arc::new(LogBudget::new(limits.log_bytes_per_second));
         let state = HostState::new(Arc::new(Tags::describing(plugin)), Purpose::Describe, &limits, logs);
-        let mut store = state::store(&self.runtime, state);
+        let mut store = state::store(&self.sandboxes.engine, state);
         let call = async {
             let plugin = self.pre.instantiate_async(&mut store).await?;
             plugin.motet_plugin_reconciler().call_describe(&mut store).await

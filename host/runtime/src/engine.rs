@@ -1,13 +1,9 @@
-//! One engine for all plugins: its settings, its pool of sandboxes, its clock.
+//! The engine of all plugins: its settings, its pool of sandboxes, its clock. A further one is made only for plugins that were
+//! given a smaller stack, since wasmtime fixes the stack per engine.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, thread, time::Duration};
+
+use parking_lot::Mutex;
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
@@ -19,8 +15,11 @@ use crate::{artifact::ArtifactDir, bindings, state::HostState};
 /// How often guests are interrupted to yield and to have their CPU time counted.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// Host stack that a guest may use, bytes. One value for all: wasmtime fixes it per engine.
-pub(crate) const MAX_STACK: u64 = 1 << 20;
+/// The stack that a guest gets if its limits say nothing, and the most that can be had, bytes.
+const MAX_STACK: u64 = 1 << 20;
+
+/// The least stack that is worth an engine, bytes.
+const MIN_STACK: u64 = 64 << 10;
 
 /// What an operator may size.
 #[derive(Debug, Clone)]
@@ -42,34 +41,80 @@ impl Default for Settings {
 /// The engine, the host functions and the store of compiled components. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime {
-    pub(crate) engine: Engine,
-    pub(crate) linker: Arc<Linker<HostState>>,
+    engines: Arc<Engines>,
     pub(crate) artifacts: Arc<ArtifactDir>,
     pub(crate) compiling: Arc<tokio::sync::Semaphore>,
-    _ticker: Arc<Ticker>,
+}
+
+/// One engine and what is linked against it.
+pub(crate) struct Sandboxes {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<HostState>,
+    stack: u64,
+}
+
+/// By stack size in bytes, which [`stack_class`] keeps to five values.
+struct Engines {
+    settings: Settings,
+    by_stack: Mutex<BTreeMap<u64, Arc<Sandboxes>>>,
 }
 
 impl Runtime {
     /// Builds the engine and starts its ticker. The error says which setting the machine refused.
     pub fn new(settings: &Settings, artifacts: ArtifactDir) -> Result<Self, wasmtime::Error> {
-        let engine = Engine::new(&config(settings))?;
+        let engines = Arc::new(Engines { settings: settings.clone(), by_stack: Mutex::default() });
+        engines.of(MAX_STACK)?;
+        start_ticker(&engines)?;
+        Ok(Self { engines, artifacts: Arc::new(artifacts), compiling: Arc::new(tokio::sync::Semaphore::new(1)) })
+    }
+
+    /// Where guests with `stack` bytes run.
+    pub(crate) fn sandboxes(&self, stack: u64) -> Result<Arc<Sandboxes>, wasmtime::Error> {
+        self.engines.of(stack_class(stack))
+    }
+}
+
+impl Engines {
+    fn of(&self, stack: u64) -> Result<Arc<Sandboxes>, wasmtime::Error> {
+        let mut by_stack = self.by_stack.lock();
+        if let Some(found) = by_stack.get(&stack) {
+            return Ok(found.clone());
+        }
+        let made = Arc::new(Sandboxes::new(&self.settings, stack)?);
+        by_stack.insert(stack, made.clone());
+        Ok(made)
+    }
+
+    fn tick(&self) {
+        for sandboxes in self.by_stack.lock().values() {
+            sandboxes.engine.increment_epoch();
+        }
+    }
+}
+
+impl Sandboxes {
+    fn new(settings: &Settings, stack: u64) -> Result<Self, wasmtime::Error> {
+        let engine = Engine::new(&config(settings, stack))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         bindings::Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut HostState| state)?;
-        let ticker = Arc::new(Ticker::start(&engine)?);
-        Ok(Self {
-            engine,
-            linker: Arc::new(linker),
-            artifacts: Arc::new(artifacts),
-            compiling: Arc::new(tokio::sync::Semaphore::new(1)),
-            _ticker: ticker,
-        })
+        Ok(Self { engine, linker, stack })
     }
+
+    /// Whether guests that were given `stack` bytes run here.
+    pub(crate) fn serves(&self, stack: u64) -> bool {
+        self.stack == stack_class(stack)
+    }
+}
+
+/// The next power of two from 64 KiB to 1 MiB, so that operators cannot ask for any number of engines.
+fn stack_class(stack: u64) -> u64 {
+    stack.clamp(MIN_STACK, MAX_STACK).next_power_of_two()
 }
 
 /// The settings that `field/wasmtime.md` measured: pooled instances, memory kept resident and reset by scanning the page
 /// map where the kernel can, 4 GiB reservations so that no bounds check is needed, epochs rather than fuel.
-fn config(settings: &Settings) -> Config {
+fn config(settings: &Settings, stack: u64) -> Config {
     let slots = settings.sandboxes;
     let mut pool = PoolingAllocationConfig::default();
     pool.total_component_instances(slots)
@@ -92,35 +137,34 @@ fn config(settings: &Settings) -> Config {
         .wasm_component_model(true)
         .epoch_interruption(true)
         .memory_reservation(4 << 30)
-        .max_wasm_stack(MAX_STACK as usize)
+        .max_wasm_stack(stack as usize)
         .async_stack_size(2 << 20)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }
 
-/// One thread that advances the engine's epoch; it ends with the last [`Runtime`].
-struct Ticker {
-    stop: Arc<AtomicBool>,
+/// One thread that advances the epochs; it ends with the last [`Runtime`].
+fn start_ticker(engines: &Arc<Engines>) -> std::io::Result<()> {
+    let engines = Arc::downgrade(engines);
+    thread::Builder::new().name("motet-epoch".into()).spawn(move || {
+        while let Some(engines) = engines.upgrade() {
+            engines.tick();
+            drop(engines);
+            thread::sleep(TICK);
+        }
+    })?;
+    Ok(())
 }
 
-impl Ticker {
-    fn start(engine: &Engine) -> Result<Self, wasmtime::Error> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (weak, stopped) = (engine.weak(), stop.clone());
-        thread::Builder::new().name("motet-epoch".into()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                thread::sleep(TICK);
-                let Some(engine) = weak.upgrade() else { return };
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { stop })
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+    #[test]
+    fn stacks_come_in_powers_of_two() {
+        for (asked, given) in [(0, 64), (64, 64), (65, 128), (300, 512), (1024, 1024), (9999, 1024)] {
+            assert_eq!(stack_class(asked << 10), given << 10);
+        }
     }
 }

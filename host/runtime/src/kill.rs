@@ -42,6 +42,7 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &HostState) -> ReconcileE
         return ReconcileError::Host(format!("no sandbox is free: {error}"));
     }
     let what = match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => "needed more stack than limits.stack allows".into(),
         Some(trap) => trap.to_string(),
         None => error.root_cause().to_string(),
     };

@@ -47,7 +47,7 @@ impl Sandbox for PluginSandbox {
         };
         let deadline = request.deadline;
         let state = HostState::new(Arc::new(tags), Purpose::Reconcile(calls), limits, self.logs.clone());
-        let mut store = state::store(&self.compiled.runtime, state);
+        let mut store = state::store(&self.compiled.sandboxes.engine, state);
         let request = convert::request(request);
         // A wall deadline over everything: a guest that computes yields every tick, one that waits in a host call is dropped
         // with its store.

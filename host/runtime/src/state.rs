@@ -6,15 +6,10 @@ use motet_core::{
     PluginName,
     ports::{HostCall, HostCalls, HostReply, Limits},
 };
-use wasmtime::{ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
+use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{Deterministic, ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
-use crate::{
-    engine::{Runtime, TICK},
-    kill::Killed,
-    log_budget::LogBudget,
-    stdio::LineLog,
-};
+use crate::{engine::TICK, kill::Killed, log_budget::LogBudget, stdio::LineLog};
 
 /// Which member and key a log line is about.
 #[derive(Debug, Clone, Default)]
@@ -117,8 +112,8 @@ fn wasi(purpose: &Purpose, tags: &Arc<Tags>, logs: &Arc<LogBudget>) -> WasiCtx {
 }
 
 /// A store around `state`, interrupted every tick to yield and to have its CPU time counted.
-pub(crate) fn store(runtime: &Runtime, state: HostState) -> Store<HostState> {
-    let mut store = Store::new(&runtime.engine, state);
+pub(crate) fn store(engine: &Engine, state: HostState) -> Store<HostState> {
+    let mut store = Store::new(engine, state);
     store.limiter(|state| state);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(on_tick);

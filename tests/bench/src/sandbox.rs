@@ -24,7 +24,7 @@ pub(crate) async fn run(table: &mut Table) -> Result<()> {
     let runtime = Runtime::new(&Settings::default(), ArtifactDir::none()).map_err(|e| anyhow::anyhow!("{e:#}"))?;
     let wasm = std::fs::read(format!("{folder}/behaviour.wasm"))?;
     let started = Instant::now();
-    let compiled = runtime.compile(wasm.into()).await?;
+    let compiled = runtime.compile(wasm.into(), Limits::default().stack).await?;
     table.row("compile a 400 KB component, cold", format!("{:.0} ms", started.elapsed().as_secs_f64() * 1e3), "");
     let sandbox = compiled.sandbox(&PluginName::new("bench")?);
 

@@ -60,6 +60,13 @@ fn reconcile(ctx: &Context<Config>) -> Result<Outcome> {
             }
         }
         "recursion" => Err(Error::retry(deep(std::hint::black_box(1)))),
+        "depth" => {
+            if down(config.count) == config.count {
+                Ok(Outcome::new())
+            } else {
+                Err(Error::terminal("miscounted"))
+            }
+        }
         "calls" => {
             for _ in 0..config.count {
                 ctx.get::<Value>(("v1/ConfigMap", "default", "other"))?;
@@ -105,6 +112,11 @@ fn give_up() -> Result<Outcome> {
 }
 
 #[inline(never)]
+/// Calls itself `n` times with next to nothing in each frame, so that the host's stack ends before the guest's own.
+fn down(n: usize) -> usize {
+    if std::hint::black_box(n) == 0 { 0 } else { down(n - 1) + 1 }
+}
+
 fn deep(n: u64) -> u64 {
     let here = std::hint::black_box([n; 64]);
     if n == 0 { 0 } else { deep(n + 1).wrapping_add(std::hint::black_box(here)[7]) }

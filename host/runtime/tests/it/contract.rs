@@ -2,16 +2,16 @@
 
 use motet_runtime::{ArtifactDir, Runtime, Settings};
 
-use crate::kit::{guest, plugin, runtime};
+use crate::kit::{STACK, guest, plugin, runtime};
 
 async fn refusal(wat: &str) -> String {
     let bytes = wat::parse_str(wat).unwrap();
-    runtime().compile(bytes.into()).await.err().expect("must be refused").to_string()
+    runtime().compile(bytes.into(), STACK).await.err().expect("must be refused").to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_plugin_is_refused_with_what_to_do() {
-    let text = runtime().compile(bytes::Bytes::from_static(b"<html>")).await.err().unwrap().to_string();
+    let text = runtime().compile(bytes::Bytes::from_static(b"<html>"), STACK).await.err().unwrap().to_string();
     assert!(text.contains("not WebAssembly"), "{text}");
     let text = refusal("(module)").await;
     assert!(text.contains("core WebAssembly module") && text.contains("wasm32-wasip2"), "{text}");
@@ -28,7 +28,7 @@ async fn a_newer_contract_is_refused_naming_both_versions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_truncated_component_is_refused() {
     let bytes = guest("behaviour");
-    let text = runtime().compile(bytes.slice(..bytes.len() / 2)).await.err().unwrap().to_string();
+    let text = runtime().compile(bytes.slice(..bytes.len() / 2), STACK).await.err().unwrap().to_string();
     assert!(text.contains("does not compile"), "{text}");
 }
 
@@ -38,7 +38,7 @@ async fn the_second_start_compiles_nothing() {
     for cached in [false, true] {
         let artifacts = ArtifactDir::open(folder.path()).unwrap();
         let runtime = Runtime::new(&Settings { sandboxes: 4, ..Settings::default() }, artifacts).unwrap();
-        let compiled = runtime.compile(guest("behaviour")).await.unwrap();
+        let compiled = runtime.compile(guest("behaviour"), STACK).await.unwrap();
         assert_eq!(compiled.cached(), cached);
         compiled.describe(&plugin()).await.unwrap();
     }

@@ -6,7 +6,7 @@ use motet_core::{
 };
 use motet_runtime::DescribeError;
 
-use crate::kit::{behaviour, guest, plugin, runtime};
+use crate::kit::{STACK, behaviour, guest, plugin, runtime};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdks_description_is_the_hosts() {
@@ -21,7 +21,7 @@ async fn the_sdks_description_is_the_hosts() {
 
 async fn refused(name: &str) -> DescribeError {
     let runtime = runtime();
-    runtime.compile(guest(name)).await.unwrap().describe(&plugin()).await.unwrap_err()
+    runtime.compile(guest(name), STACK).await.unwrap().describe(&plugin()).await.unwrap_err()
 }
 
 fn class(error: &DescribeError) -> KillClass {

@@ -11,6 +11,9 @@ use motet_core::{
 };
 use motet_runtime::{ArtifactDir, Compiled, Runtime, Settings};
 
+/// The stack that limits give when they say nothing.
+pub(crate) const STACK: u64 = 1 << 20;
+
 pub(crate) fn runtime() -> Runtime {
     Runtime::new(&Settings { sandboxes: 16, ..Settings::default() }, ArtifactDir::none()).unwrap()
 }
@@ -34,7 +37,7 @@ pub(crate) fn plugin() -> PluginName {
 }
 
 pub(crate) async fn behaviour(runtime: &Runtime) -> Compiled {
-    runtime.compile(guest("behaviour")).await.unwrap()
+    runtime.compile(guest("behaviour"), STACK).await.unwrap()
 }
 
 pub(crate) fn request(config: &str) -> Request {

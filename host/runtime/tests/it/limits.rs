@@ -7,7 +7,7 @@ use motet_core::{
     ports::{HostCalls, Limits},
 };
 
-use crate::kit::{behaviour, plugin, request, run, runtime};
+use crate::kit::{behaviour, guest, plugin, request, run, runtime};
 
 async fn killed(config: &str, limits: Limits) -> (KillClass, String) {
     let runtime = runtime();
@@ -65,6 +65,17 @@ async fn memory_beyond_the_limit_is_refused() {
 async fn deep_recursion_traps() {
     let (class, _) = killed(r#"{"what":"recursion"}"#, Limits::default()).await;
     assert_eq!(class, KillClass::Trap);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_smaller_stack_ends_earlier() {
+    let (runtime, config) = (runtime(), r#"{"what":"depth","count":4000}"#);
+    let small = runtime.compile(guest("behaviour"), 64 << 10).await.unwrap();
+    let error = run(&small, config, &Limits::default()).await.unwrap_err();
+    assert!(matches!(error, ReconcileError::Killed { class: KillClass::Trap, .. }), "{error:?}");
+    assert!(error.to_string().contains("limits.stack"), "{error}");
+    run(&small, r#"{"what":"nothing"}"#, &Limits::default()).await.unwrap();
+    run(&behaviour(&runtime).await, config, &Limits::default()).await.expect("a stack of 1 MiB is enough");
 }
 
 #[tokio::test(flavor = "multi_thread")]

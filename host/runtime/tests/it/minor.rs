@@ -8,7 +8,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{ResourceTable, WasiCtx, WasiCtxView, WasiView};
 
-use crate::kit::{plugin, request, runtime};
+use crate::kit::{STACK, plugin, request, runtime};
 
 const KEPT: &[u8] = include_bytes!("../fixtures/contract-0.1.0.wasm");
 
@@ -95,7 +95,7 @@ fn imports_of_0_1_0_are_satisfied_by_a_later_0_1() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kept_component_runs_in_this_host() {
-    let compiled = runtime().compile(bytes::Bytes::from_static(KEPT)).await.unwrap();
+    let compiled = runtime().compile(bytes::Bytes::from_static(KEPT), STACK).await.unwrap();
     assert_eq!(compiled.contract().to_string(), "0.1.0");
     compiled.describe(&plugin()).await.unwrap();
     let nothing = crate::kit::nothing();
