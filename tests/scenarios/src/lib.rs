@@ -32,3 +32,8 @@ pub fn plugins_dir() -> std::path::PathBuf {
     let target = exe.ancestors().find(|p| p.join("plugins").is_dir());
     target.map(|t| t.join("plugins")).unwrap_or_default()
 }
+
+/// The checkout that this was built from.
+pub fn repository() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}

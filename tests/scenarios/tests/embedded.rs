@@ -1,10 +1,14 @@
 //! End to end on embedded clusters: the host as its own process, the members judged by a client.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "embedded/edge_service.rs"]
+mod edge_service;
 #[path = "embedded/kit.rs"]
 mod kit;
 #[path = "embedded/members.rs"]
 mod members;
+#[path = "embedded/platform_budget.rs"]
+mod platform_budget;
 #[path = "embedded/plugins.rs"]
 mod plugins;
 #[path = "embedded/restart.rs"]
