@@ -111,12 +111,13 @@ fn give_up() -> Result<Outcome> {
     panic!("the guest gave up")
 }
 
-#[inline(never)]
 /// Calls itself `n` times with next to nothing in each frame, so that the host's stack ends before the guest's own.
+#[inline(never)]
 fn down(n: usize) -> usize {
     if std::hint::black_box(n) == 0 { 0 } else { down(n - 1) + 1 }
 }
 
+#[inline(never)]
 fn deep(n: u64) -> u64 {
     let here = std::hint::black_box([n; 64]);
     if n == 0 { 0 } else { deep(n + 1).wrapping_add(std::hint::black_box(here)[7]) }
