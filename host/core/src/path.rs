@@ -2,7 +2,7 @@
 
 mod select;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use thiserror::Error;
 
@@ -60,7 +60,7 @@ pub fn escape(key: &str) -> String {
 
 /// What is selected below one place. Kept minimal, so that equal selections are equal values: `named` holds nothing that
 /// `every` selects anyway.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 struct Node {
     /// Everything from here on.
     all: bool,
@@ -120,19 +120,19 @@ impl Node {
 /// Whatever is selected, `apiVersion`, `kind` and `metadata.{name,namespace,uid,resourceVersion}` are kept, and
 /// `metadata.managedFields` is not. What is kept stays where it was: objects and arrays on the way to a selected place are
 /// kept even if they hold nothing of it, and array elements that lose everything become `{}`, so that indices hold.
-/// The default is [`Projection::identity`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Projection(Node);
+/// The default is [`Projection::identity`]. Clones share one value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Projection(Arc<Node>);
 
 impl Projection {
     /// The whole object without `managedFields`: what is seen where no projection was asked for.
     pub fn whole() -> Self {
-        Self(Node::all())
+        Self(Arc::new(Node::all()))
     }
 
     /// Nothing but what is always kept.
     pub fn identity() -> Self {
-        Self(Node::default())
+        Self::default()
     }
 
     /// Reads a list of paths; the error names the first that is not one.
@@ -141,17 +141,29 @@ impl Projection {
         for path in paths {
             root = root.union(&Node::of(&parse(path.as_ref())?));
         }
-        Ok(Self(root))
+        Ok(Self(Arc::new(root)))
     }
 
-    /// What either selects.
+    /// What either selects; one of the two itself where it selects all that the other does.
     pub fn union(&self, other: &Projection) -> Projection {
-        Self(self.0.union(&other.0))
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return self.clone();
+        }
+        let union = self.0.union(&other.0);
+        match [self, other].into_iter().find(|part| *part.0 == union) {
+            Some(part) => part.clone(),
+            None => Self(Arc::new(union)),
+        }
     }
 
     /// Whether everything that `other` selects is selected.
     pub fn covers(&self, other: &Projection) -> bool {
-        self.union(other) == *self
+        Arc::ptr_eq(&self.0, &other.0) || self.0.union(&other.0) == *self.0
+    }
+
+    /// Whether another clone of this value exists: one that keeps values to share them need not keep the rest.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// What is left of an object. Only what is kept is built; the rest is scanned over.
@@ -258,6 +270,15 @@ mod tests {
                 && !mixed.covers(&of(&["/spec/y/b"]))
         );
         assert_eq!(images.union(&spec), spec);
+    }
+
+    #[test]
+    fn a_union_with_less_is_the_value_itself() {
+        let [spec, node] = [["/spec"], ["/spec/nodeName"]].map(|paths| Projection::parse(&paths).unwrap());
+        for union in [spec.union(&node), node.union(&spec), spec.union(&spec), spec.union(&Projection::identity())] {
+            assert!(Arc::ptr_eq(&union.0, &spec.0));
+        }
+        assert!(!node.is_shared() && spec.clone().is_shared());
     }
 
     #[test]
