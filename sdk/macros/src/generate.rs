@@ -12,7 +12,7 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
     let schema = match &config {
         None => quote!(None),
         Some(config) => {
-            quote!(motet_sdk::private::serde_json::to_value(motet_sdk::private::schemars::schema_for!(#config)).ok())
+            quote!(Some(motet_sdk::private::schema::<#config>))
         }
     };
     let config = config.map_or_else(|| quote!(()), |c| quote!(#c));
@@ -43,20 +43,18 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
         impl motet_sdk::Plugin for MotetPlugin {
             type Config = #config;
 
-            fn describe() -> motet_sdk::Description {
-                motet_sdk::Description {
-                    name: env!("CARGO_PKG_NAME"),
-                    version: env!("CARGO_PKG_VERSION"),
-                    primary: #primary,
-                    related: vec![#(#related),*],
-                    applies: vec![#(#applies),*],
-                    needs: vec![#(#needs),*],
-                    config: #schema,
-                    finalizer: #finalizer,
-                    status: #status,
-                    events: #events,
-                }
-            }
+            const DESCRIPTION: motet_sdk::Description = motet_sdk::Description {
+                name: env!("CARGO_PKG_NAME"),
+                version: env!("CARGO_PKG_VERSION"),
+                primary: #primary,
+                related: &[#(#related),*],
+                applies: &[#(#applies),*],
+                needs: &[#(#needs),*],
+                config: #schema,
+                finalizer: #finalizer,
+                status: #status,
+                events: #events,
+            };
 
             fn reconcile(ctx: &motet_sdk::Context<#config>) -> motet_sdk::Result<motet_sdk::Outcome> {
                 #name(ctx)
@@ -66,11 +64,13 @@ pub(crate) fn expand(declaration: &Declaration, function: &ItemFn) -> Result<Tok
         // Natively there is nobody to export to, and linkers do not take the contract's names.
         #[cfg(target_family = "wasm")]
         const _: () = {
-            use motet_sdk::bindings::exports::motet::plugin::reconciler;
+            use motet_sdk::{Plugin, bindings::exports::motet::plugin::reconciler, private::{length, render}};
+
+            static JSON: [u8; length(&MotetPlugin::DESCRIPTION)] = render(&MotetPlugin::DESCRIPTION);
 
             impl reconciler::Guest for MotetPlugin {
                 fn describe() -> Vec<u8> {
-                    motet_sdk::guest::describe::<Self>()
+                    motet_sdk::guest::describe::<Self>(&JSON)
                 }
                 fn reconcile(
                     request: reconciler::Request,
@@ -111,16 +111,16 @@ fn watch_tokens(watch: &Watch) -> TokenStream {
     let empty = || LitStr::new("", kind.span());
     let labels = watch.labels.clone().unwrap_or_else(empty);
     let fields = watch.fields.clone().unwrap_or_else(empty);
-    let projection = watch.projection.as_ref().map_or_else(|| quote!(None), |p| quote!(Some(vec![#(#p),*])));
+    let projection = watch.projection.as_ref().map_or_else(|| quote!(None), |p| quote!(Some(&[#(#p),*])));
     let trigger = match &watch.trigger {
         Trigger::Any => quote!(motet_sdk::Trigger::Any),
         Trigger::Generation => quote!(motet_sdk::Trigger::Generation),
-        Trigger::Paths(paths) => quote!(motet_sdk::Trigger::Paths(vec![#(#paths),*])),
+        Trigger::Paths(paths) => quote!(motet_sdk::Trigger::Paths(&[#(#paths),*])),
     };
     quote!(motet_sdk::Watch {
         kind: #kind,
         plural: #plural,
-        namespaces: vec![#(#namespaces),*],
+        namespaces: &[#(#namespaces),*],
         labels: #labels,
         fields: #fields,
         trigger: #trigger,
@@ -155,5 +155,5 @@ fn applies_tokens(applies: &Applies) -> TokenStream {
 fn need_tokens(need: &Need) -> TokenStream {
     let Need { kind, verbs, .. } = need;
     let plural = option(&need.plural);
-    quote!(motet_sdk::Need::of(#kind, #plural, &[#(#verbs),*]))
+    quote!(motet_sdk::Need { kind: #kind, plural: #plural, verbs: &[#(#verbs),*] })
 }

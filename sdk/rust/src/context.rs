@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Gvk, ObjectRef, Query, Reader, Result};
+use crate::{Gvk, ObjectRef, Query, Reader, Result, json};
 
 /// The member that a reconcile is about.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -97,7 +97,7 @@ impl<C> Context<C> {
 
     /// The primary as your projection shows it; `None` when it is gone.
     pub fn primary<T: DeserializeOwned>(&self) -> Result<Option<T>> {
-        Ok(self.primary.as_deref().map(serde_json::from_slice).transpose()?)
+        Ok(self.primary.as_deref().map(json::from_slice).transpose()?)
     }
 
     /// Whether to clean up: the primary is being deleted, or the plugin leaves this member.
@@ -127,7 +127,10 @@ impl<C> Context<C> {
 
     /// One object; `None` where it does not exist.
     pub fn get<T: DeserializeOwned>(&self, object: impl Into<ObjectRef>) -> Result<Option<T>> {
-        self.get_many(&[object.into()])?.pop().transpose().map(Option::flatten).map_err(Into::into)
+        match self.reader.get_many(&[object.into()]).pop() {
+            Some(found) => Ok(found?.as_deref().map(json::from_slice).transpose()?),
+            None => Ok(None),
+        }
     }
 
     /// Several objects in one call, in order.
@@ -139,7 +142,11 @@ impl<C> Context<C> {
         self.reader
             .get_many(objects)
             .into_iter()
-            .map(|found| found.map(|json| json.map(|j| serde_json::from_slice(&j)).transpose()))
+            .map(|found| {
+                found.map(|object| {
+                    object.map(|o| json::from_slice(&o)).transpose().map_err(json::Error::into_serde_json)
+                })
+            })
             .collect()
     }
 
@@ -156,7 +163,7 @@ impl<C> Context<C> {
         loop {
             let page = self.reader.list(query, token)?;
             for item in &page.items {
-                f(serde_json::from_slice(item)?);
+                f(json::from_slice(item)?);
             }
             match page.next {
                 Some(next) => token = Some(next),

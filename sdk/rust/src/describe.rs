@@ -1,24 +1,33 @@
 //! What a plugin says about itself: filled in by the attribute, written as the contract's description JSON.
 
-use serde::Serialize;
+mod render;
+
+use schemars::Schema;
 use serde_json::Value;
 
-use crate::{Context, Gvk, Outcome, Result};
+use crate::{Context, Outcome, Result};
+
+pub use render::{length, render};
 
 /// A plugin, as the attribute makes it from a function.
 pub trait Plugin {
     /// Its config; `()` where it takes none.
     type Config: serde::de::DeserializeOwned + Default + 'static;
 
-    /// What it is, watches and needs. Must be the same at every call.
-    fn describe() -> Description;
+    /// What it is, watches and needs.
+    const DESCRIPTION: Description;
+
+    /// The same.
+    fn describe() -> Description {
+        Self::DESCRIPTION
+    }
 
     /// One reconcile.
     fn reconcile(ctx: &Context<Self::Config>) -> Result<Outcome>;
 }
 
 /// A plugin's description.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Description {
     /// The crate's name.
     pub name: &'static str,
@@ -27,13 +36,13 @@ pub struct Description {
     /// What has keys.
     pub primary: Primary,
     /// What else is watched.
-    pub related: Vec<(Watch, Mapping)>,
+    pub related: &'static [(Watch, Mapping)],
     /// What it applies.
-    pub applies: Vec<Applies>,
+    pub applies: &'static [Applies],
     /// What it needs beyond that.
-    pub needs: Vec<Need>,
-    /// JSON schema of its config.
-    pub config: Option<Value>,
+    pub needs: &'static [Need],
+    /// Makes the JSON schema of its config.
+    pub config: Option<fn() -> Schema>,
     /// Whether primaries get a finalizer.
     pub finalizer: bool,
     /// Whether it writes the primary's status.
@@ -43,7 +52,7 @@ pub struct Description {
 }
 
 /// What a plugin's keys are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Primary {
     /// One key per object.
     Object(Watch),
@@ -52,14 +61,14 @@ pub enum Primary {
 }
 
 /// One watched kind.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Watch {
     /// `apps/v1/Deployment`.
     pub kind: &'static str,
     /// The resource's plural where it is not the regular one.
     pub plural: Option<&'static str>,
     /// Namespaces; empty means all.
-    pub namespaces: Vec<&'static str>,
+    pub namespaces: &'static [&'static str],
     /// Label selector.
     pub labels: &'static str,
     /// Field selector.
@@ -67,11 +76,11 @@ pub struct Watch {
     /// Which changes count.
     pub trigger: Trigger,
     /// What the plugin sees; `None` means all of it.
-    pub projection: Option<Vec<&'static str>>,
+    pub projection: Option<&'static [&'static str]>,
 }
 
 /// Which changes count.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Trigger {
     /// Any that the plugin can see.
     #[default]
@@ -79,11 +88,11 @@ pub enum Trigger {
     /// A new generation.
     Generation,
     /// A change under these paths.
-    Paths(Vec<&'static str>),
+    Paths(&'static [&'static str]),
 }
 
 /// How a related object maps to keys.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Mapping {
     /// By owner references.
     Owner,
@@ -104,7 +113,7 @@ pub enum Mapping {
 }
 
 /// One applied kind.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Applies {
     /// `v1/ConfigMap`.
     pub kind: &'static str,
@@ -117,143 +126,117 @@ pub struct Applies {
 }
 
 /// One further need.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Need {
-    /// API groups.
-    pub api_groups: Vec<String>,
-    /// Plurals.
-    pub resources: Vec<String>,
+    /// `v1/Secret`.
+    pub kind: &'static str,
+    /// The resource's plural where it is not the regular one.
+    pub plural: Option<&'static str>,
     /// Verbs.
-    pub verbs: Vec<String>,
-}
-
-impl Need {
-    /// One kind's need for some verbs.
-    pub fn of(kind: &str, plural: Option<&str>, verbs: &[&str]) -> Self {
-        Self::resource(&Gvk::parse(kind), &plural_of(kind, plural), verbs)
-    }
-
-    fn resource(gvk: &Gvk, resource: &str, verbs: &[&str]) -> Self {
-        Self {
-            api_groups: vec![gvk.group.clone()],
-            resources: vec![resource.into()],
-            verbs: verbs.iter().map(|v| (*v).into()).collect(),
-        }
-    }
-}
-
-/// The regular plural of a kind, as API conventions make it: lower case, with `s`, `es` or `ies`.
-fn plural_of(kind: &str, plural: Option<&str>) -> String {
-    if let Some(plural) = plural {
-        return plural.into();
-    }
-    let singular = Gvk::parse(kind).kind.to_ascii_lowercase();
-    let vowel = |c: Option<char>| c.is_some_and(|c| "aeiou".contains(c));
-    match singular.chars().last() {
-        Some('s' | 'x' | 'z') => format!("{singular}es"),
-        _ if singular.ends_with("ch") || singular.ends_with("sh") => format!("{singular}es"),
-        Some('y') if !vowel(singular.chars().rev().nth(1)) => format!("{}ies", &singular[..singular.len() - 1]),
-        _ => format!("{singular}s"),
-    }
+    pub verbs: &'static [&'static str],
 }
 
 impl Description {
     /// The JSON of the contract's description.
     pub fn to_json(&self) -> Value {
-        let mut json = serde_json::json!({
-            "name": self.name,
-            "version": self.version,
-            "primary": match &self.primary {
-                Primary::Object(watch) => serde_json::json!({ "object": watch.to_json() }),
-                Primary::Member => serde_json::json!({ "member": {} }),
-            },
-            "related": self.related.iter().map(related).collect::<Vec<_>>(),
-            "applies": self.applies.iter().map(|a| gvk(a.kind)).collect::<Vec<_>>(),
-            "needs": self.all_needs(),
-            "finalizer": self.finalizer,
-        });
-        if let Some(config) = &self.config {
-            json["config"] = config.clone();
+        let mut json = vec![0; length(self)];
+        render::write(self, &mut json);
+        let mut json: Value = serde_json::from_slice(&json).unwrap_or_default();
+        if let Some(schema) = self.config {
+            json["config"] = schema().into();
         }
         json
     }
-
-    /// What watches, applies, status, events and the finalizer imply, then what was asked for besides.
-    fn all_needs(&self) -> Vec<Need> {
-        let mut needs = Vec::new();
-        if let Primary::Object(watch) = &self.primary {
-            let (gvk, plural) = (Gvk::parse(watch.kind), plural_of(watch.kind, watch.plural));
-            needs.push(Need::resource(&gvk, &plural, &["get", "list", "watch"]));
-            if self.finalizer {
-                needs.push(Need::resource(&gvk, &plural, &["patch"]));
-            }
-            if self.status {
-                needs.push(Need::resource(&gvk, &format!("{plural}/status"), &["patch"]));
-            }
-        }
-        for (watch, _) in &self.related {
-            needs.push(Need::of(watch.kind, watch.plural, &["get", "list", "watch"]));
-        }
-        for applies in &self.applies {
-            let verbs: &[&str] = match applies.set {
-                true => &["get", "list", "watch", "create", "patch", "delete"],
-                false => &["get", "list", "watch", "create", "patch"],
-            };
-            needs.push(Need::of(applies.kind, applies.plural, verbs));
-            if applies.status {
-                let plural = format!("{}/status", plural_of(applies.kind, applies.plural));
-                needs.push(Need::resource(&Gvk::parse(applies.kind), &plural, &["patch"]));
-            }
-        }
-        if self.events {
-            needs.push(Need::of("events.k8s.io/v1/Event", None, &["create", "patch"]));
-        }
-        needs.extend(self.needs.iter().cloned());
-        needs
-    }
-}
-
-fn gvk(kind: &str) -> Value {
-    let Gvk { group, version, kind } = Gvk::parse(kind);
-    serde_json::json!({ "group": group, "version": version, "kind": kind })
-}
-
-impl Watch {
-    fn to_json(&self) -> Value {
-        let mut json = gvk(self.kind);
-        json["scope"] =
-            serde_json::json!({ "namespaces": self.namespaces, "labels": self.labels, "fields": self.fields });
-        json["trigger"] = match &self.trigger {
-            Trigger::Any => "any".into(),
-            Trigger::Generation => "generation".into(),
-            Trigger::Paths(paths) => serde_json::json!({ "paths": paths }),
-        };
-        if let Some(projection) = &self.projection {
-            json["projection"] = serde_json::json!(projection);
-        }
-        json
-    }
-}
-
-fn related((watch, mapping): &(Watch, Mapping)) -> Value {
-    let mut json = watch.to_json();
-    json["map"] = match mapping {
-        Mapping::Owner => serde_json::json!({ "owner": {} }),
-        Mapping::Label(key) => serde_json::json!({ "label": key }),
-        Mapping::Annotation(key) => serde_json::json!({ "annotation": key }),
-        Mapping::Name => serde_json::json!({ "name": {} }),
-        Mapping::Namespace => serde_json::json!({ "namespace": {} }),
-        Mapping::Path(path) => serde_json::json!({ "path": path }),
-        Mapping::Member => serde_json::json!({ "member": {} }),
-        Mapping::None => serde_json::json!({ "none": {} }),
-    };
-    json
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    const DESCRIPTION: Description = Description {
+        name: "all-of-it",
+        version: "1.2.3",
+        primary: Primary::Object(Watch {
+            kind: "apps.motet.dev/v1/EdgeService",
+            plural: None,
+            namespaces: &["a", "b"],
+            labels: "x=\"\\",
+            fields: "",
+            trigger: Trigger::Paths(&["/spec"]),
+            projection: None,
+        }),
+        related: &[
+            (
+                Watch {
+                    kind: "v1/Pod",
+                    plural: None,
+                    namespaces: &[],
+                    labels: "",
+                    fields: "spec.nodeName=n",
+                    trigger: Trigger::Generation,
+                    projection: Some(&["/metadata/labels"]),
+                },
+                Mapping::Label("owner"),
+            ),
+            (
+                Watch {
+                    kind: "v1/Endpoints",
+                    plural: Some("endpoints"),
+                    namespaces: &[],
+                    labels: "",
+                    fields: "",
+                    trigger: Trigger::Any,
+                    projection: Some(&[]),
+                },
+                Mapping::Name,
+            ),
+        ],
+        applies: &[
+            Applies { kind: "v1/ConfigMap", plural: None, set: true, status: false },
+            Applies { kind: "apps/v1/Deployment", plural: None, set: false, status: true },
+        ],
+        needs: &[Need { kind: "v1/Secret", plural: None, verbs: &["get"] }],
+        config: None,
+        finalizer: true,
+        status: true,
+        events: true,
+    };
+
+    const JSON: [u8; length(&DESCRIPTION)] = render(&DESCRIPTION);
+
+    #[test]
+    fn everything_that_can_be_said_is_in_the_json() {
+        let json: Value = serde_json::from_slice(&JSON).unwrap();
+        let scope = |fields: &str| json!({"namespaces": [], "labels": "", "fields": fields});
+        let need = |group: &str, resource: &str, verbs: &str| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs.split(' ').collect::<Vec<_>>()});
+        let expected = json!({
+            "name": "all-of-it", "version": "1.2.3", "finalizer": true,
+            "primary": {"object": {"group": "apps.motet.dev", "version": "v1", "kind": "EdgeService", "trigger": {"paths": ["/spec"]},
+                "scope": {"namespaces": ["a", "b"], "labels": "x=\"\\", "fields": ""}}},
+            "related": [
+                {"group": "", "version": "v1", "kind": "Pod", "scope": scope("spec.nodeName=n"), "trigger": "generation",
+                    "projection": ["/metadata/labels"], "map": {"label": "owner"}},
+                {"group": "", "version": "v1", "kind": "Endpoints", "scope": scope(""), "trigger": "any", "projection": [],
+                    "map": {"name": {}}},
+            ],
+            "applies": [{"group": "", "version": "v1", "kind": "ConfigMap"}, {"group": "apps", "version": "v1", "kind": "Deployment"}],
+            "needs": [
+                need("apps.motet.dev", "edgeservices", "get list watch"),
+                need("apps.motet.dev", "edgeservices", "patch"),
+                need("apps.motet.dev", "edgeservices/status", "patch"),
+                need("", "pods", "get list watch"),
+                need("", "endpoints", "get list watch"),
+                need("", "configmaps", "get list watch create patch delete"),
+                need("apps", "deployments", "get list watch create patch"),
+                need("apps", "deployments/status", "patch"),
+                need("events.k8s.io", "events", "create patch"),
+                need("", "secrets", "get"),
+            ],
+        });
+        assert_eq!(json, expected);
+        assert_eq!(DESCRIPTION.to_json(), expected);
+    }
 
     #[test]
     fn plurals_follow_the_api_conventions() {
@@ -263,9 +246,21 @@ mod tests {
             ("networking.k8s.io/v1/Ingress", "ingresses"),
             ("v1/ResourceQuota", "resourcequotas"),
             ("gateway.networking.k8s.io/v1/Gateway", "gateways"),
+            ("v1/Patch", "patches"),
         ] {
-            assert_eq!(plural_of(kind, None), plural);
+            let needs = [Need { kind, plural: None, verbs: &[] }];
+            // Leaked, since a description is made of constants.
+            let json = Description { needs: Vec::leak(needs.to_vec()), ..DESCRIPTION }.to_json();
+            assert_eq!(json["needs"].as_array().unwrap().last().unwrap()["resources"], json!([plural]));
         }
-        assert_eq!(plural_of("v1/Endpoints", Some("endpoints")), "endpoints");
+    }
+
+    #[test]
+    fn the_schema_of_the_config_is_added() {
+        let description = Description { config: Some(|| schemars::json_schema!({"type": "object"})), ..DESCRIPTION };
+        assert_eq!(description.to_json()["config"], json!({"type": "object"}));
+        let appended = crate::guest::with_schema(&JSON, description.config);
+        assert_eq!(serde_json::from_slice::<Value>(&appended).unwrap(), description.to_json());
+        assert_eq!(crate::guest::with_schema(&JSON, None), JSON);
     }
 }

@@ -8,14 +8,26 @@ use crate::{
         exports::motet::plugin::reconciler::{Failure, Outcome as WitOutcome, Request},
         motet::plugin::{reads, types as wit},
     },
-    logging,
+    json, logging,
     reader::{Page, Reader},
 };
 
-/// The answer to `describe`.
-pub fn describe<P: Plugin>() -> Vec<u8> {
+/// The answer to `describe`, of which all but the config's schema was written at compile time.
+pub fn describe<P: Plugin>(json: &[u8]) -> Vec<u8> {
     logging::init();
-    P::describe().to_json().to_string().into_bytes()
+    with_schema(json, P::DESCRIPTION.config)
+}
+
+/// Adds the schema as the last field of the object that `json` is.
+pub(crate) fn with_schema(json: &[u8], schema: Option<fn() -> schemars::Schema>) -> Vec<u8> {
+    let mut json = json.to_vec();
+    if let Some(schema) = schema.and_then(|schema| json::to_vec(&schema()).ok()) {
+        json.pop();
+        json.extend_from_slice(br#","config":"#);
+        json.extend_from_slice(&schema);
+        json.push(b'}');
+    }
+    json
 }
 
 /// The answer to `reconcile`.
@@ -27,7 +39,7 @@ pub fn reconcile<P: Plugin>(request: Request) -> std::result::Result<WitOutcome,
 fn run<P: Plugin>(request: Request) -> Result<Outcome> {
     let config = match request.config.as_slice() {
         [] | b"null" => P::Config::default(),
-        json => serde_json::from_slice(json)
+        json => json::from_slice(json)
             .map_err(|e| Error::terminal(format!("the config does not fit the plugin's config type: {e}")))?,
     };
     let ctx = Context {

@@ -33,6 +33,7 @@ mod describe;
 mod error;
 #[doc(hidden)]
 pub mod guest;
+mod json;
 mod logging;
 mod object;
 mod outcome;
@@ -67,6 +68,10 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod private {
     //! For the code that the attribute generates.
-    pub use schemars;
-    pub use serde_json;
+    pub use crate::describe::{length, render};
+
+    /// The JSON schema of a config type.
+    pub fn schema<C: schemars::JsonSchema>() -> schemars::Schema {
+        schemars::schema_for!(C)
+    }
 }

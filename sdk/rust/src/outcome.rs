@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Error, Gvk, ObjectRef};
+use crate::{Error, Gvk, ObjectRef, json};
 
 /// One thing that should be true. Objects are JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,7 +205,7 @@ impl Outcome {
     }
 
     fn json(&mut self, object: &impl Serialize) -> Option<Vec<u8>> {
-        serde_json::to_vec(object)
+        json::to_vec(object)
             .map_err(|e| self.broken.get_or_insert_with(|| format!("an object cannot be written as JSON: {e}")).len())
             .ok()
     }
