@@ -1,6 +1,8 @@
 //! End to end on embedded clusters: the host as its own process, the members judged by a client.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "embedded/bad_input.rs"]
+mod bad_input;
 #[path = "embedded/edge_service.rs"]
 mod edge_service;
 #[path = "embedded/kit.rs"]

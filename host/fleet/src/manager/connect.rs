@@ -35,8 +35,23 @@ impl Refusal {
             _ => "ProbeFailed".into(),
         };
         let unacceptable = matches!(reason.as_str(), "Unauthorized" | "CertificateInvalid");
-        Self { reason, message: error.message.clone(), unacceptable, retry: true }
+        let message = match what_to_do(&reason) {
+            Some(advice) => format!("{}; {advice}", error.message),
+            None => error.message.clone(),
+        };
+        Self { reason, message, unacceptable, retry: true }
     }
+}
+
+/// What whoever registered the member can do about it.
+fn what_to_do(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "Unauthorized" => "the server does not accept the kubeconfig's credentials (401): put valid ones into it",
+        "CertificateInvalid" => "check the kubeconfig's certificate-authority-data and the name in server",
+        "ConnectionRefused" => "nothing listens there: check the kubeconfig's server and whether the cluster runs",
+        "ConnectTimeout" => "nothing answers there: check the kubeconfig's server, routes and firewalls",
+        _ => return None,
+    })
 }
 
 /// Reads a spec's kubeconfig into a client, without dialling.
