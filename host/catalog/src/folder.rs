@@ -245,6 +245,33 @@ mod tests {
         assert!(changes.is_empty() && !settled);
     }
 
+    /// What a kubelet does for a mounted ConfigMap: files are links through `..data`, which is swapped to another folder.
+    #[test]
+    fn a_mounted_config_map_that_is_swapped_is_one_change() {
+        let (dir, mut source) = source();
+        let version = |name: &str, wasm: &[u8]| {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            write_old(&dir.path().join(name).join("x.yaml"), YAML.as_bytes(), 60);
+            write_old(&dir.path().join(name).join("x.wasm"), wasm, 60);
+            let link = dir.path().join("..data_tmp");
+            std::os::unix::fs::symlink(name, &link).unwrap();
+            fs::rename(link, dir.path().join("..data")).unwrap();
+        };
+        version("..2026_1", b"one");
+        for file in ["x.yaml", "x.wasm"] {
+            std::os::unix::fs::symlink(format!("..data/{file}"), dir.path().join(file)).unwrap();
+        }
+        let (changes, settled) = source.scan();
+        assert!(settled && matches!(&changes[..], [Observed::Present { component: Ok(c), .. }] if **c == *b"one"));
+        assert!(source.scan().0.is_empty(), "nothing changed");
+        version("..2026_2", b"two");
+        let changes = source.scan().0;
+        assert!(
+            matches!(&changes[..], [Observed::Present { component: Ok(c), .. }] if **c == *b"two"),
+            "of equal length"
+        );
+    }
+
     #[test]
     fn a_path_outside_the_folder_or_a_missing_file_is_refused() {
         let (dir, mut source) = source();
