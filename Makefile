@@ -54,7 +54,7 @@ demo: plugins ## the main job on embedded clusters, played and checked; KEEP=1 k
 	cargo build --locked -p motet-host -p motet-scenarios --bin motet-host --bin demo
 	@$(CARGO_TARGET_DIR)/debug/demo
 
-bench: guests ## benchmarks, with a table at the end
-	cargo build --locked --release -p motet-bench
+bench: guests ## benchmarks, with a table at the end; motet-bench NAME… runs single ones
+	cargo build --locked --release -p motet-bench -p motet-host
 	MOTET_GUESTS=$(WASM)/examples $(CARGO_TARGET_DIR)/release/motet-bench
 	cargo run --locked --release -p motet-watch --example pods

@@ -1,17 +1,39 @@
-//! `make bench`: sandbox, queue, parsing in and out of the sandbox. Prints a table with medians and 99th percentiles.
+//! `make bench`: sandbox, queue, and a whole fleet with the real host. `motet-bench NAME…` runs only those; a table at the end.
 
+mod blackhole;
+mod fleet;
+mod host;
+mod idle;
+mod latency;
+mod load;
+mod member;
+mod process;
 mod queue;
 mod sandbox;
 mod table;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use table::Table;
+
+/// What there is to run, in the order in which it runs.
+const NAMES: [&str; 5] = ["queue", "sandbox", "idle", "latency", "blackhole"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|w| !NAMES.contains(&w.as_str())) {
+        bail!("there is no benchmark {unknown:?}; name any of {}, or none for all", NAMES.join(", "));
+    }
     let mut table = Table::default();
-    queue::run(&mut table).await;
-    sandbox::run(&mut table).await?;
+    for name in NAMES.iter().filter(|n| wanted.is_empty() || wanted.iter().any(|w| w == *n)) {
+        match *name {
+            "queue" => queue::run(&mut table).await,
+            "sandbox" => sandbox::run(&mut table).await?,
+            "idle" => idle::run(&mut table).await?,
+            "latency" => latency::run(&mut table).await?,
+            _ => blackhole::run(&mut table).await?,
+        }
+    }
     table.print();
     Ok(())
 }
