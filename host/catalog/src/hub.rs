@@ -84,7 +84,7 @@ impl HubSource {
             Change::Interrupted(why) if why.blocked => {
                 tracing::warn!(reason = why.reason, "the hub's Plugins cannot be watched: {}", why.message);
             }
-            Change::Bookmark { .. } | Change::Interrupted(_) => {}
+            Change::Resumed | Change::Bookmark { .. } | Change::Interrupted(_) => {}
         }
         Some(())
     }

@@ -58,6 +58,8 @@ struct Reflector {
     /// The server honoured `limit` at version "0": it has no watch cache, and later lists are paged as well.
     paged: bool,
     streaming: bool,
+    /// The subscriber named a version to resume from and does not know yet that the server took it.
+    resuming: bool,
 }
 
 /// Starts a list+watch in a task of its own, which ends when the stream is dropped.
@@ -77,6 +79,7 @@ pub(crate) fn start(
         fields: scope.fields.clone(),
         out,
         backoff: Backoff::new(watch.backoff.0, watch.backoff.1, watch.backoff_reset),
+        resuming: resume.is_some(),
         next: if resume.is_some() { Next::Watch } else { Next::List { version: "0".into() } },
         last: resume.unwrap_or_default(),
         paged: false,
@@ -117,6 +120,9 @@ impl Reflector {
                 // Some aggregated servers list without a version. A watch from there starts with what exists, in no order: no version is
                 // recorded before an event that is not ADDED.
                 stream.in_order = !unversioned(&version);
+                if std::mem::take(&mut self.resuming) {
+                    self.out.push(Change::Resumed).await;
+                }
                 Ok(Some(stream))
             }
         }
@@ -152,6 +158,7 @@ impl Reflector {
     }
 
     async fn list(&mut self, version: String) -> Result<(), Break> {
+        self.resuming = false;
         let doing = format!("listing {}", self.resource);
         let settings = self.context.settings.clone();
         let mut permit = Permit::acquire(&settings).await;
@@ -213,6 +220,7 @@ impl Reflector {
 
     /// A streaming list, which goes on as a watch. Whatever goes wrong before it is complete ends streaming for this stream.
     async fn initial_watch(&mut self, version: String) -> Result<Stream, Break> {
+        self.resuming = false;
         let settings = self.context.settings.clone();
         let mut permit = Permit::acquire(&settings).await;
         let run = async {

@@ -145,10 +145,7 @@ async fn changed(subscriptions: &Subscriptions, seen: Vec<CacheState>) {
     let mut waits: futures::stream::FuturesUnordered<_> = subscriptions
         .all()
         .zip(seen)
-        .map(|(w, before)| {
-            let mut states = w.subscription.state_changes();
-            async move { states.wait_for(|now| *now != before).await.is_ok() }
-        })
+        .map(|(w, before)| async move { w.subscription.state_when(|now| *now != before).await })
         .collect();
     if waits.is_empty() {
         std::future::pending::<()>().await;

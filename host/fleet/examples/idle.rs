@@ -27,7 +27,7 @@ use motet_core::{
 };
 use motet_devcluster::{Cluster, Options};
 use motet_fleet::{Fleet, FleetEvent, FleetSettings, Member, MemberSpec, Provider};
-use motet_watch::{CacheState, Map, PrimaryKind, SubscribeSpec};
+use motet_watch::{CacheState, Map, PrimaryKind, SubscribeSpec, Subscription};
 use tokio::{sync::mpsc, time::sleep};
 
 struct Counting;
@@ -105,11 +105,7 @@ impl Held {
     fn now() -> Self {
         let pages = std::fs::read_to_string("/proc/self/statm").ok();
         let pages = pages.and_then(|text| text.split(' ').nth(1)?.parse::<usize>().ok()).unwrap_or_default();
-        Self {
-            bytes: BYTES.load(Ordering::Relaxed),
-            blocks: BLOCKS.load(Ordering::Relaxed),
-            resident: pages * 4096,
-        }
+        Self { bytes: BYTES.load(Ordering::Relaxed), blocks: BLOCKS.load(Ordering::Relaxed), resident: pages * 4096 }
     }
 
     fn print(self, what: &str, before: Self, by: usize) {
@@ -173,27 +169,24 @@ fn subscribe(member: &Member, resource: &Resource, of: usize, projection: &Proje
 }
 
 /// Opens every stream, or joins every cache; returns once all of them follow their clusters.
-async fn open(members: &[Arc<Member>], kinds: usize, subscribers: usize) -> Outcome<Vec<Box<dyn Send>>> {
-    let mut kept: Vec<Box<dyn Send>> = Vec::new();
-    let mut states = Vec::new();
+async fn open(members: &[Arc<Member>], kinds: usize, subscribers: usize) -> Outcome<Vec<Subscription>> {
+    let mut kept = Vec::new();
     let projection = Projection::parse(&PATHS)?;
     for member in members {
         for (group, version, kind) in KINDS.iter().take(kinds) {
             let resource = member.api.resource(&Gvk::new(group, version, kind)).await?;
             if subscribers == 0 {
                 let mut stream = member.api.watch(&resource, &Scope::default(), None);
-                kept.push(Box::new(tokio::spawn(async move { while stream.next().await.is_some() {} })));
+                tokio::spawn(async move { while stream.next().await.is_some() {} });
             }
             for of in 0..subscribers {
                 let spec = subscribe(member, &resource, of, &projection)?;
-                let subscription = member.caches.subscribe(&resource, spec);
-                states.push(subscription.state_changes());
-                kept.push(Box::new(subscription));
+                kept.push(member.caches.subscribe(&resource, spec));
             }
         }
     }
-    for mut state in states {
-        state.wait_for(|state| *state == CacheState::Synced).await?;
+    for subscription in &kept {
+        subscription.state_when(|state| *state == CacheState::Synced).await;
     }
     kept.shrink_to_fit();
     Ok(kept)

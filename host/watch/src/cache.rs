@@ -1,14 +1,14 @@
 //! One cache: what its stream selects, its store, its subscribers, and how it stands.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use motet_core::{Gvk, ObjectName, Priority, Resource, description::Scope, path::Projection, ports::MemberApi};
 use parking_lot::RwLock;
-use tokio::sync::watch;
 
 use crate::{
-    CacheSettings, CacheState, CacheStatus,
+    CacheSettings, CacheState, CacheStatus, Plans,
     progress::Progress,
+    signal::Signal,
     store::{Named, Store},
     subscriber::{Stage, Subscriber},
 };
@@ -60,9 +60,9 @@ pub(crate) struct Cache {
     pub(crate) settings: Arc<CacheSettings>,
     pub(crate) inner: RwLock<Inner>,
     pub(crate) progress: Progress,
-    pub(crate) order: watch::Sender<Order>,
+    pub(crate) order: Signal<Order>,
     /// The last order whose stream has shown life.
-    pub(crate) confirmed: watch::Sender<u64>,
+    pub(crate) confirmed: Signal<u64>,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ pub(crate) struct Inner {
     /// Copied on change, so that a change of the store and those who hear of it are taken together.
     pub(crate) subscribers: Arc<Vec<Arc<Subscriber>>>,
     /// What objects go through as they come in, and which projection of the cache's life that is.
-    pub(crate) ingest: Arc<Projection>,
+    pub(crate) ingest: Projection,
     pub(crate) epoch: u32,
     /// What every object in the store holds at least; `None` before the first list is complete.
     pub(crate) stored: Option<Projection>,
@@ -84,19 +84,31 @@ pub(crate) struct Inner {
     pub(crate) version: Option<String>,
     pub(crate) paused: bool,
     pub(crate) blocked: Option<(&'static str, String)>,
-    pub(crate) restarts: BTreeMap<&'static str, u64>,
+    /// By reason; a handful, and nearly always one.
+    restarts: Vec<(&'static str, u64)>,
 }
 
 impl Inner {
     /// What all subscribers together need.
-    pub(crate) fn needed(&self) -> Projection {
-        self.subscribers.iter().fold(Projection::identity(), |union, subscriber| union.union(&subscriber.needed))
+    pub(crate) fn needed(&self, plans: &Plans) -> Projection {
+        plans.union(self.subscribers.iter().map(|subscriber| &subscriber.plan.needed))
     }
 
     /// Whether the store holds all that is needed, so that a stream may resume.
     pub(crate) fn suffices(&self) -> bool {
-        let needed = self.needed();
-        self.stored.as_ref().is_some_and(|stored| stored.covers(&needed))
+        let stored = self.stored.as_ref();
+        stored.is_some_and(|stored| self.subscribers.iter().all(|s| stored.covers(&s.plan.needed)))
+    }
+
+    /// Counts an interruption.
+    pub(crate) fn interrupted(&mut self, reason: &'static str) {
+        match self.restarts.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => {
+                self.restarts.reserve_exact(1);
+                self.restarts.push((reason, 1));
+            }
+        }
     }
 
     fn state(&self, subscriber: &Subscriber) -> CacheState {
@@ -125,8 +137,8 @@ impl Cache {
             settings,
             inner: RwLock::new(inner),
             progress: Progress::default(),
-            order: watch::Sender::new(order),
-            confirmed: watch::Sender::new(0),
+            order: Signal::new(order),
+            confirmed: Signal::default(),
         }
     }
 
@@ -134,8 +146,8 @@ impl Cache {
     pub(crate) fn join(self: &Arc<Self>, subscriber: &Arc<Subscriber>) {
         let mut inner = self.inner.write();
         Arc::make_mut(&mut inner.subscribers).push(Arc::clone(subscriber));
-        let held = inner.stored.as_ref().is_some_and(|stored| stored.covers(&subscriber.needed));
-        let coming = inner.ingest.covers(&subscriber.needed);
+        let held = inner.stored.as_ref().is_some_and(|stored| stored.covers(&subscriber.plan.needed));
+        let coming = inner.ingest.covers(&subscriber.plan.needed);
         let served = held && (coming || !inner.listing);
         let restart = !(served || inner.opening || inner.listing && coming);
         if served {
@@ -147,7 +159,7 @@ impl Cache {
             self.spawn_replay(subscriber);
         }
         if restart {
-            self.order.send_modify(|order| order.run += 1);
+            self.order.modify(|order| order.run += 1);
         }
     }
 
@@ -157,6 +169,12 @@ impl Cache {
         let mut inner = self.inner.write();
         Arc::make_mut(&mut inner.subscribers).retain(|other| !Arc::ptr_eq(other, subscriber));
         inner.subscribers.is_empty()
+    }
+
+    /// Takes out those that failed.
+    pub(crate) fn dismiss(&self) {
+        let mut inner = self.inner.write();
+        Arc::make_mut(&mut inner.subscribers).retain(|subscriber| subscriber.stage() != Stage::Gone);
     }
 
     /// Maps what is there for a subscriber that has just begun to hear of changes; it is synced when that is done.
@@ -194,7 +212,7 @@ impl Cache {
         inner.paused = true;
         inner.announce();
         drop(inner);
-        self.order.send_modify(|order| {
+        self.order.modify(|order| {
             order.running = false;
             order.run += 1;
         });
@@ -207,7 +225,7 @@ impl Cache {
         inner.paused = false;
         inner.announce();
         drop(inner);
-        self.order.send_modify(|order| *order = Order { api: Arc::clone(api), running: true, run: order.run + 1 });
+        self.order.modify(|order| *order = Order { api: Arc::clone(api), running: true, run: order.run + 1 });
     }
 
     /// Gives the store's memory back; subscribers wait for the next list.
@@ -230,10 +248,8 @@ impl Cache {
         if self.inner.read().stored.is_none() {
             return;
         }
-        let run = self.order.borrow().run;
-        let mut confirmed = self.confirmed.subscribe();
-        // The sender lives in this cache.
-        let _ = confirmed.wait_for(|confirmed| *confirmed >= run).await;
+        let run = self.order.read(|order| order.run);
+        self.confirmed.wait(|confirmed| (*confirmed >= run).then_some(())).await;
     }
 
     pub(crate) fn get(&self, name: &ObjectName) -> Option<Named> {
@@ -249,7 +265,7 @@ impl Cache {
             bytes: inner.store.bytes(),
             synced: inner.stored.is_some() && !inner.paused,
             subscribers: inner.subscribers.len(),
-            restarts: inner.restarts.clone(),
+            restarts: inner.restarts.iter().copied().collect(),
             blocked: inner.blocked.clone(),
         }
     }

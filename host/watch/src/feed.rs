@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream::BoxStream};
 use motet_core::{Change, Meta, ObjectName, change::Interrupted, object::rv_number};
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 
 use crate::{
     body::{Body, Sample},
@@ -17,7 +17,8 @@ use crate::{
 /// See the module.
 pub(crate) struct Feed {
     cache: Arc<Cache>,
-    orders: watch::Receiver<Order>,
+    /// The order being carried out.
+    run: u64,
     shared: Shared,
     /// What bodies are packed against, and for which projection.
     sample: Option<(Sample, u32)>,
@@ -28,35 +29,44 @@ type Hearers = Arc<Vec<Arc<Subscriber>>>;
 
 impl Feed {
     pub(crate) fn new(cache: Arc<Cache>) -> Self {
-        let orders = cache.order.subscribe();
-        Self { cache, orders, shared: Shared::default(), sample: None }
+        Self { cache, run: 0, shared: Shared::default(), sample: None }
     }
 
     /// Runs until it is aborted.
     pub(crate) async fn run(mut self) {
         loop {
-            let order = self.orders.borrow_and_update().clone();
+            let order = self.cache.order.read(Order::clone);
+            self.run = order.run;
             if order.running {
-                self.follow(order).await;
+                // Boxed: what it takes to begin is larger than what it takes to go on.
+                let stream = Box::pin(self.open(order)).await;
+                if let Some(stream) = stream {
+                    self.follow(stream).await;
+                }
             } else {
-                self.stand_by().await;
+                Box::pin(self.stand_by()).await;
             }
         }
+    }
+
+    /// Returns once there is an order other than the one being carried out.
+    async fn other_order(cache: &Cache, run: u64) {
+        cache.order.wait(|order| (order.run != run).then_some(())).await;
     }
 
     async fn stand_by(&mut self) {
         let keep = self.cache.settings.keep_paused;
         tokio::select! {
-            _ = self.orders.changed() => return,
+            () = Self::other_order(&self.cache, self.run) => return,
             () = sleep(keep) => {}
         }
         self.cache.empty();
         self.shared.sweep();
-        let _ = self.orders.changed().await;
+        Self::other_order(&self.cache, self.run).await;
     }
 
-    /// Takes in one stream until there is another order.
-    async fn follow(&mut self, order: Order) {
+    /// Opens a stream, unless there is another order first.
+    async fn open(&mut self, order: Order) -> Option<BoxStream<'static, Change>> {
         let resume = {
             let mut inner = self.cache.inner.write();
             let resume = inner.version.clone().filter(|_| inner.suffices());
@@ -64,55 +74,57 @@ impl Feed {
             (inner.opening, inner.listing) = (resume.is_none(), false);
             resume
         };
-        let resumed = resume.is_some();
-        if !resumed {
+        if resume.is_none() {
             tokio::select! {
-                _ = self.orders.changed() => return self.orders.mark_changed(),
+                () = Self::other_order(&self.cache, self.run) => return None,
                 () = sleep(self.cache.settings.gather) => {}
             }
         }
-        let mut stream = order.api.watch(&self.cache.resource, &self.cache.selection.scope(), resume);
-        let mut grace = std::pin::pin!(sleep(self.cache.settings.resume_grace));
-        let mut confirmed = false;
+        Some(order.api.watch(&self.cache.resource, &self.cache.selection.scope(), resume))
+    }
+
+    /// Takes in one stream until there is another order.
+    async fn follow(&mut self, mut stream: BoxStream<'static, Change>) {
+        let cache = Arc::clone(&self.cache);
         loop {
             tokio::select! {
                 biased;
-                _ = self.orders.changed() => return self.orders.mark_changed(),
+                () = Self::other_order(&cache, self.run) => return,
                 change = stream.next() => match change {
                     Some(change) => {
-                        confirmed = self.confirm(&change, order.run) || confirmed;
-                        if matches!(change, Change::Interrupted(_)) {
-                            grace.as_mut().reset(tokio::time::Instant::now() + self.cache.settings.resume_grace);
-                        }
+                        self.confirm(&change);
                         self.take(change);
-                        tokio::task::consume_budget().await;
                     }
                     None => break,
                 },
-                () = &mut grace, if resumed && !confirmed => {
-                    self.cache.confirmed.send_replace(order.run);
-                    confirmed = true;
-                }
             }
+            tokio::task::consume_budget().await;
         }
-        sleep(self.cache.settings.restart).await;
+        drop(stream);
+        sleep(cache.settings.restart).await;
     }
 
-    /// Whether a change shows that the stream's server is in step with the cache.
-    fn confirm(&self, change: &Change, run: u64) -> bool {
+    /// Notes whether a change shows that the stream's server is in step with the cache. That a resumed watch is open is enough: the
+    /// server delivers all that came after the version the store is at, or says that it cannot and lists, as it would for anyone.
+    fn confirm(&self, change: &Change) {
         let alive = match change {
-            Change::Synced { .. } | Change::Upsert(_) | Change::Delete(_) | Change::Bookmark { .. } => true,
+            Change::Resumed
+            | Change::Synced { .. }
+            | Change::Upsert(_)
+            | Change::Delete(_)
+            | Change::Bookmark { .. } => true,
             Change::Reset | Change::Initial(_) | Change::Interrupted(_) => false,
         };
-        if alive && *self.cache.confirmed.borrow() != run {
-            self.cache.confirmed.send_replace(run);
+        if alive {
+            let run = self.run;
+            self.cache.confirmed.modify_if(|confirmed| std::mem::replace(confirmed, run) != run);
         }
-        alive
     }
 
     fn take(&mut self, change: Change) {
         match change {
             Change::Reset => self.reset(),
+            Change::Resumed => unblock(&mut self.cache.inner.write()),
             Change::Initial(json) => self.upsert(&json, true),
             Change::Synced { resource_version } => self.synced(resource_version),
             Change::Upsert(json) => self.upsert(&json, false),
@@ -126,14 +138,13 @@ impl Feed {
         let mut inner = self.cache.inner.write();
         (inner.listing, inner.opening) = (true, false);
         inner.mark = inner.mark.wrapping_add(1);
-        let needed = inner.needed();
-        if *inner.ingest != needed {
-            inner.ingest = Arc::new(needed);
+        let needed = inner.needed(&self.cache.settings.plans);
+        if inner.ingest != needed {
+            inner.ingest = needed.clone();
             inner.epoch = inner.epoch.wrapping_add(1);
         }
-        let ingest = Arc::clone(&inner.ingest);
-        if let Some(stored) = inner.stored.as_mut().filter(|stored| stored.covers(&ingest)) {
-            *stored = (*ingest).clone();
+        if let Some(stored) = inner.stored.as_mut().filter(|stored| stored.covers(&needed)) {
+            *stored = needed;
         }
         unblock(&mut inner);
     }
@@ -150,7 +161,7 @@ impl Feed {
                 }
                 return;
             }
-            (Arc::clone(&inner.ingest), inner.epoch, inner.mark)
+            (inner.ingest.clone(), inner.epoch, inner.mark)
         };
         let json_kept = match ingest.apply(json) {
             Ok(kept) => kept,
@@ -164,7 +175,7 @@ impl Feed {
         };
         let reprojected = old.as_ref().is_some_and(|old| old.uid == entry.uid && old.version == entry.version);
         if !reprojected {
-            tell(&hearers, &Event { name: &name, old: old.as_deref(), new: Some(&entry), listed });
+            self.tell(&hearers, &Event { name: &name, old: old.as_deref(), new: Some(&entry), listed });
         }
         if !listed {
             self.passed(&meta.resource_version, false);
@@ -186,7 +197,7 @@ impl Feed {
             (if same { inner.store.remove(&name) } else { None }, Arc::clone(&inner.subscribers))
         };
         if let Some(old) = &old {
-            tell(&hearers, &Event { name: &name, old: Some(old), new: None, listed: false });
+            self.tell(&hearers, &Event { name: &name, old: Some(old), new: None, listed: false });
         }
         self.passed(&meta.resource_version, false);
     }
@@ -198,16 +209,16 @@ impl Feed {
             (inner.store.sweep(mark), Arc::clone(&inner.subscribers))
         };
         for (name, old) in &swept {
-            tell(&hearers, &Event { name, old: Some(old), new: None, listed: true });
+            self.tell(&hearers, &Event { name, old: Some(old), new: None, listed: true });
         }
         drop(swept);
         self.cache.progress.renew(rv_number(&version));
         let served = {
             let mut inner = self.cache.inner.write();
             inner.listing = false;
-            inner.stored = Some((*inner.ingest).clone());
+            inner.stored = Some(inner.ingest.clone());
             inner.version = Some(version).filter(|version| !version.is_empty() && version != "0");
-            let ready = |s: &&Arc<Subscriber>| s.stage() == Stage::Waiting && inner.ingest.covers(&s.needed);
+            let ready = |s: &&Arc<Subscriber>| s.stage() == Stage::Waiting && inner.ingest.covers(&s.plan.needed);
             let served: Vec<Arc<Subscriber>> = inner.subscribers.iter().filter(ready).cloned().collect();
             served.iter().for_each(|subscriber| subscriber.set_stage(Stage::Replaying));
             inner.blocked = None;
@@ -233,10 +244,17 @@ impl Feed {
 
     fn interrupted(&self, interrupted: Interrupted) {
         let mut inner = self.cache.inner.write();
-        *inner.restarts.entry(interrupted.reason).or_default() += 1;
+        inner.interrupted(interrupted.reason);
         if interrupted.blocked {
             inner.blocked = Some((interrupted.reason, interrupted.message));
             inner.announce();
+        }
+    }
+
+    fn tell(&self, hearers: &Hearers, event: &Event<'_>) {
+        hearers.iter().for_each(|subscriber| subscriber.react(event));
+        if hearers.iter().any(|subscriber| subscriber.stage() == Stage::Gone) {
+            self.cache.dismiss();
         }
     }
 
@@ -253,7 +271,7 @@ impl Feed {
 
     fn malformed(&self, error: &serde_json::Error) {
         tracing::warn!(resource = %self.cache.resource, %error, "an object from a watch is not valid JSON and is left out");
-        *self.cache.inner.write().restarts.entry("Malformed").or_default() += 1;
+        self.cache.inner.write().interrupted("Malformed");
     }
 }
 
@@ -262,8 +280,4 @@ fn unblock(inner: &mut crate::cache::Inner) {
     if inner.blocked.take().is_some() {
         inner.announce();
     }
-}
-
-fn tell(hearers: &Hearers, event: &Event<'_>) {
-    hearers.iter().for_each(|subscriber| subscriber.react(event));
 }

@@ -11,8 +11,10 @@ mod entry;
 mod feed;
 mod mapping;
 mod member;
+mod plan;
 mod progress;
 mod settings;
+mod signal;
 mod spec;
 mod store;
 mod subscriber;
@@ -20,6 +22,7 @@ mod subscription;
 
 pub use mapping::{Map, PrimaryKind};
 pub use member::MemberCaches;
+pub use plan::Plans;
 pub use settings::CacheSettings;
 pub use spec::{Barrier, CacheState, CacheStatus, ObjectInfo, Owned, Sink, SubscribeSpec};
 pub use subscription::Subscription;

@@ -60,7 +60,7 @@ impl MemberCaches {
         let labels = Selector::parse(&spec.scope.labels).map_or_else(|_| spec.scope.labels.clone(), |s| s.to_string());
         let mut parts = Vec::new();
         let mut state = self.registry.state.lock();
-        for (index, namespace) in namespaces.into_iter().enumerate() {
+        for (index, namespace) in (0..).zip(namespaces) {
             let selection = Selection {
                 gvk: resource.gvk.clone(),
                 namespace: namespace.map(Into::into),
@@ -69,10 +69,10 @@ impl MemberCaches {
             };
             let cache = state.cache(resource, selection, &self.registry.settings);
             let selected = cache.selection.labels == labels;
-            let subscriber = Subscriber::new(&spec, namespace, selected, &status, index);
-            match subscriber {
-                Ok(subscriber) => {
-                    let subscriber = Arc::new(subscriber);
+            match self.registry.settings.plans.plan(&spec, selected) {
+                Ok(plan) => {
+                    let sink = Arc::clone(&spec.sink);
+                    let subscriber = Arc::new(Subscriber::new(plan, namespace, sink, &status, index));
                     cache.join(&subscriber);
                     parts.push(Part { cache, subscriber });
                 }

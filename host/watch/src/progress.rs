@@ -1,6 +1,6 @@
 //! How far a cache has come, for those who wait to see a write.
 
-use tokio::sync::watch;
+use crate::signal::Signal;
 
 /// A point in a cache's life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -9,52 +9,35 @@ pub(crate) struct Point {
     pub(crate) version: u64,
     /// Counts complete lists, and pauses: whoever waits across one waits for nothing.
     pub(crate) generation: u64,
-    /// Counts everything seen, so that each step wakes.
-    steps: u64,
 }
 
 /// The sending side, owned by the cache.
-#[derive(Debug)]
-pub(crate) struct Progress(watch::Sender<Point>);
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self(watch::Sender::new(Point::default()))
-    }
-}
+#[derive(Debug, Default)]
+pub(crate) struct Progress(Signal<Point>);
 
 impl Progress {
-    /// An event or a bookmark with this version was taken in.
+    /// An event or a bookmark with this version was taken in. Wakes even if the version is no news: the store may be.
     pub(crate) fn advance(&self, version: Option<u64>) {
-        self.0.send_modify(|point| {
-            point.version = point.version.max(version.unwrap_or_default());
-            point.steps += 1;
-        });
+        self.0.modify(|point| point.version = point.version.max(version.unwrap_or_default()));
     }
 
     /// The stream was stopped.
     pub(crate) fn interrupt(&self) {
-        self.0.send_modify(|point| point.generation += 1);
+        self.0.modify(|point| point.generation += 1);
     }
 
     /// A list as of `version` is complete. A list's version counts even if it is lower: a restored
     /// etcd moves versions backwards.
     pub(crate) fn renew(&self, version: Option<u64>) {
-        self.0.send_modify(|point| {
+        self.0.modify(|point| {
             point.version = version.unwrap_or_default();
             point.generation += 1;
         });
     }
 
-    /// Returns once `seen` holds, or a generation has passed, or the cache is gone.
+    /// Returns once `seen` holds, or a generation has passed. `seen` must not look at this progress.
     pub(crate) async fn wait(&self, seen: impl Fn(Point) -> bool) {
-        let mut points = self.0.subscribe();
-        let born = points.borrow_and_update().generation;
-        loop {
-            let point = *points.borrow_and_update();
-            if point.generation != born || seen(point) || points.changed().await.is_err() {
-                return;
-            }
-        }
+        let born = self.0.read(|point| point.generation);
+        self.0.wait(|point| (point.generation != born || seen(*point)).then_some(())).await;
     }
 }

@@ -1,9 +1,11 @@
 //! The caches' constants, as one value that tests scale.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use crate::Plans;
 
 /// How caches behave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CacheSettings {
     /// Objects larger than this many bytes are compressed if that saves at least a quarter.
     pub compress_over: usize,
@@ -11,10 +13,10 @@ pub struct CacheSettings {
     pub gather: Duration,
     /// How long a store is kept while its member is out of reach.
     pub keep_paused: Duration,
-    /// After this time without an interruption, a stream that resumed counts as in step with its server even if nothing happened.
-    pub resume_grace: Duration,
     /// Wait before a stream that ended by itself (which streams do not do) is started again.
     pub restart: Duration,
+    /// What subscribers ask for, shared by the whole host.
+    pub plans: Arc<Plans>,
 }
 
 impl Default for CacheSettings {
@@ -23,8 +25,8 @@ impl Default for CacheSettings {
             compress_over: 128,
             gather: Duration::from_millis(20),
             keep_paused: Duration::from_secs(15 * 60),
-            resume_grace: Duration::from_secs(5),
             restart: Duration::from_secs(1),
+            plans: Arc::default(),
         }
     }
 }

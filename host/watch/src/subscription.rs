@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use motet_core::{ObjectName, PluginName, Priority, Target, description::Scope, object::rv_number, selector::Selector};
-use tokio::sync::watch;
 
 use crate::{
     Barrier, CacheState, ObjectInfo, Owned,
@@ -55,9 +54,9 @@ impl Subscription {
         self.status.get()
     }
 
-    /// Tells when that changes.
-    pub fn state_changes(&self) -> watch::Receiver<CacheState> {
-        self.status.changes()
+    /// Returns the state once it is as `wanted`; at once if it is now.
+    pub async fn state_when(&self, wanted: impl Fn(&CacheState) -> bool) -> CacheState {
+        self.status.when(wanted).await
     }
 
     /// What it was asked to watch.
@@ -124,7 +123,7 @@ impl Subscription {
             if after.is_some_and(|after| own.is_some_and(|own| own < after.namespace.as_deref().unwrap_or_default())) {
                 continue;
             }
-            let wanted = |entry: &Entry| labels.matches(|key| entry.label(key)) && subscriber.selects(entry);
+            let wanted = |entry: &Entry| labels.matches(|key| entry.label(key)) && subscriber.plan.selects(entry);
             let room = limit - objects.len();
             let (page, more) = cache.inner.read().store.page(own.or(namespace), after, room, wanted);
             for (name, entry) in page {

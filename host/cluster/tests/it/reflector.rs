@@ -22,6 +22,7 @@ fn brief(change: Change) -> String {
         Change::Reset => "reset".into(),
         Change::Initial(b) => format!("initial {}", name(&b)),
         Change::Synced { resource_version } => format!("synced {resource_version}"),
+        Change::Resumed => "resumed".into(),
         Change::Upsert(b) => format!("upsert {}", name(&b)),
         Change::Delete(b) => format!("delete {}", name(&b)),
         Change::Bookmark { resource_version } => format!("bookmark {resource_version}"),
@@ -101,8 +102,19 @@ async fn the_end_of_a_watch_resumes_from_the_last_version_without_a_list() {
 async fn a_given_version_is_resumed_from_without_a_list() {
     let server = Server::script(vec![Reply::open(&[event("ADDED", "b", "78")])]).await;
     let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
-    assert_eq!(next(&mut stream).await, "upsert b");
+    assert_eq!(until(&mut stream, "upsert b").await, "resumed, upsert b");
     assert_eq!(asked(&server), ["watch 77"]);
+}
+
+#[tokio::test]
+async fn a_resumed_watch_is_told_once_it_is_open_and_only_then() {
+    let refused = Reply::status(401, "Unauthorized", "who are you");
+    let server = Server::script(vec![refused, Reply::lines(&[]), Reply::open(&[event("ADDED", "b", "78")])]).await;
+    let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
+    assert_eq!(until(&mut stream, "upsert b").await, "Unauthorized, resumed, Closed, upsert b");
+    let server = Server::script(vec![Reply::status(410, "Expired", "old"), Reply::list("90", "", &[]), idle()]).await;
+    let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
+    assert_eq!(until(&mut stream, "synced 90").await, "Expired, reset, synced 90", "a list is no resumption");
 }
 
 #[tokio::test]

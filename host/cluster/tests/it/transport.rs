@@ -65,7 +65,8 @@ impl Feeds {
 
 fn watch(client: &Client, namespace: usize) -> BoxStream<'static, Change> {
     let scope = Scope { namespaces: vec![format!("n{namespace}")], ..Scope::default() };
-    client.watch(&pods(), &scope, Some("1".into()))
+    let news = |change: &Change| std::future::ready(*change != Change::Resumed);
+    client.watch(&pods(), &scope, Some("1".into())).filter(news).boxed()
 }
 
 async fn call(client: &Client) -> Result<(), motet_core::ApiError> {

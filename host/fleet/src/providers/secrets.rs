@@ -61,7 +61,7 @@ impl Members {
                 self.complete = true;
                 return true;
             }
-            Change::Bookmark { .. } => {}
+            Change::Resumed | Change::Bookmark { .. } => {}
             Change::Interrupted(why) => {
                 if why.blocked {
                     tracing::error!(

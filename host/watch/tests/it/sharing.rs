@@ -1,12 +1,21 @@
 //! One stream whoever subscribes: joining late, leaving, scopes inside wider ones, several namespaces.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use motet_core::{Priority, description::Scope};
-use motet_watch::CacheState;
+use motet_core::{
+    Priority,
+    description::{Scope, Trigger},
+};
+use motet_watch::{CacheState, Map, SubscribeSpec};
 use serde_json::json;
 
-use super::fixtures::{Want, World, object, settle};
+use super::fixtures::{Want, World, object, plugin, settle, things};
 
 fn labelled(labels: &str) -> Want {
     Want { scope: Scope { labels: labels.into(), ..Scope::default() }, ..Want::default() }
@@ -134,4 +143,43 @@ async fn a_replay_maps_everything_again_and_stops_when_its_subscriber_leaves() {
     listener.subscription.replay(Priority::High);
     drop(listener);
     tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_is_out_and_the_others_go_on() {
+    let world = World::new();
+    let sound = world.synced(Want::default(), &[object("n/a", 1, json!({}))]).await;
+    let keys = Arc::new(AtomicUsize::new(0));
+    let taken = keys.clone();
+    let spec = SubscribeSpec {
+        plugin: plugin("fragile"),
+        scope: Scope::default(),
+        projection: None,
+        trigger: Trigger::Any,
+        map: Map::Primary,
+        sink: Arc::new(move |target, _| {
+            assert!(target.to_string() != "n/bad", "as bugs do");
+            taken.fetch_add(1, Ordering::Relaxed);
+        }),
+    };
+    let fragile = world.caches.subscribe(&things(), spec.clone());
+    settle().await;
+    assert_eq!((fragile.state(), keys.load(Ordering::Relaxed)), (CacheState::Synced, 1));
+    let stream = world.api.last();
+    stream.upsert(&object("n/bad", 101, json!({}))).await;
+    stream.upsert(&object("n/b", 102, json!({}))).await;
+    assert_eq!(sound.heard(), ["n/b Normal", "n/bad Normal"]);
+    assert!(sound.synced());
+    let CacheState::Blocked { reason: "SubscriberFailed", message } = fragile.state() else { panic!() };
+    assert!(message.contains("fragile"), "{message}");
+    assert_eq!((keys.load(Ordering::Relaxed), world.caches.snapshot()[0].subscribers), (1, 1));
+    // The handle outlives the failure, and a new subscription starts over; it fails while it is shown what is there.
+    let anew = world.caches.subscribe(&things(), spec);
+    settle().await;
+    assert!(matches!(anew.state(), CacheState::Blocked { .. }));
+    drop((fragile, anew));
+    assert!(sound.synced() && !world.api.last().is_closed());
+    drop(sound);
+    settle().await;
+    assert!(world.api.last().is_closed());
 }
