@@ -8,12 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
-use crate::{binary, ports, wait};
+use crate::{binary, plain, ports, wait};
 
 /// A running `motet-host`.
 pub struct HostProcess {
@@ -70,14 +66,7 @@ impl HostProcess {
 
     /// GET; code and body.
     pub async fn get(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: motet\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("no answer")?;
-        let code = head.split(' ').nth(1).and_then(|c| c.parse().ok()).context("no status")?;
-        Ok((code, body.to_string()))
+        plain::get(&format!("127.0.0.1:{}", self.port), path).await
     }
 
     /// GET of the status API.

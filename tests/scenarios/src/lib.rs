@@ -7,9 +7,11 @@ pub mod baseline;
 pub mod client;
 pub mod embedded;
 pub mod host;
+pub mod plain;
 pub mod ports;
 pub mod real;
 pub mod wait;
+pub mod webhook;
 pub mod wire;
 
 /// Where tests find what was built: `MOTET_BIN_DIR` or the folder of this test's own profile.

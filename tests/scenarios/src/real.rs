@@ -1,5 +1,7 @@
 //! Real kube-apiservers with their etcd, on 127.0.0.1, with TLS, RBAC and an audit log, started and stopped by a test.
 
+pub mod credentials;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,23 +10,24 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    SanType,
-};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{audit::AuditLog, client::Looker, ports, wait};
+use crate::{audit::AuditLog, client::Looker, plain, ports, wait};
+use credentials::{Authority, Pair, base64};
 
 /// One real cluster: an etcd, a kube-apiserver, and their files. Everything goes when it is dropped.
 pub struct RealCluster {
     name: String,
     folder: tempfile::TempDir,
     etcd_port: u16,
+    peer_port: u16,
     api_port: u16,
     etcd: Option<Child>,
     server: Option<Child>,
-    ca_pem: String,
+    /// Who signs clients.
+    authority: Authority,
+    /// Who signed the server.
+    server_ca: String,
 }
 
 /// The folder with kube-apiserver, etcd and kubectl: found or built by `tests/real/build.sh`.
@@ -50,9 +53,12 @@ impl RealCluster {
         let folder = tempfile::Builder::new().prefix(&format!("motet-{name}-")).tempdir()?;
         let ports = ports::free(3)?;
         let [etcd_port, peer_port, api_port] = ports[..] else { bail!("no ports") };
-        let ca_pem = write_credentials(folder.path())?;
-        let mut cluster = Self { name: name.into(), folder, etcd_port, api_port, etcd: None, server: None, ca_pem };
-        cluster.start_etcd(peer_port)?;
+        let authority = Authority::new("motet-test-ca")?;
+        credentials::write(folder.path(), &authority)?;
+        let server_ca = authority.pem.clone();
+        let (name, etcd, server) = (name.into(), None, None);
+        let mut cluster = Self { name, folder, etcd_port, peer_port, api_port, etcd, server, authority, server_ca };
+        cluster.start_etcd()?;
         cluster.resume().await?;
         Ok(cluster)
     }
@@ -65,8 +71,8 @@ impl RealCluster {
         Ok(fs::File::options().create(true).append(true).open(self.file(name))?.into())
     }
 
-    fn start_etcd(&mut self, peer_port: u16) -> Result<()> {
-        let (client, peer) = (format!("http://127.0.0.1:{}", self.etcd_port), format!("http://127.0.0.1:{peer_port}"));
+    fn start_etcd(&mut self) -> Result<()> {
+        let [client, peer] = [self.etcd_port, self.peer_port].map(|port| format!("http://127.0.0.1:{port}"));
         let child = Command::new(programs()?.join("etcd"))
             .arg("--data-dir")
             .arg(self.file("etcd"))
@@ -134,6 +140,81 @@ impl RealCluster {
         format!("https://127.0.0.1:{}", self.api_port)
     }
 
+    /// Starts over with nothing, under the same address and the same certificates: another cluster.
+    pub async fn wipe(&mut self) -> Result<()> {
+        self.stop();
+        fs::remove_dir_all(self.file("etcd"))?;
+        self.start_etcd()?;
+        self.resume().await
+    }
+
+    /// Keeps what is stored now, to be restored later.
+    pub async fn snapshot(&mut self) -> Result<()> {
+        self.stop();
+        copy_tree(&self.file("etcd"), &self.file("snapshot"))?;
+        self.start_etcd()?;
+        self.resume().await
+    }
+
+    /// Goes back to the snapshot: resource versions move backwards.
+    pub async fn restore(&mut self) -> Result<()> {
+        self.stop();
+        fs::remove_dir_all(self.file("etcd"))?;
+        fs::rename(self.file("snapshot"), self.file("etcd"))?;
+        self.start_etcd()?;
+        self.resume().await
+    }
+
+    /// Starts again with a certificate of another authority.
+    pub async fn rotate_server_ca(&mut self) -> Result<()> {
+        self.pause();
+        let other = Authority::new("motet-test-ca-2")?;
+        credentials::write_server(self.folder.path(), &other)?;
+        self.server_ca = other.pem;
+        self.resume().await
+    }
+
+    /// Forgets every version but the present in etcd; the API server's own memory is gone after the next [`Self::resume`].
+    pub async fn compact(&self) -> Result<()> {
+        let etcd = format!("127.0.0.1:{}", self.etcd_port);
+        let now = plain::post(&etcd, "/v3/kv/range", &json!({ "key": "Lw==", "limit": "1" })).await?;
+        let revision = now["header"]["revision"].as_str().context("etcd said no revision")?.to_string();
+        plain::post(&etcd, "/v3/kv/compaction", &json!({ "revision": revision, "physical": true })).await.map(drop)
+    }
+
+    /// Stops API server and etcd.
+    pub fn stop(&mut self) {
+        stop(&mut self.server);
+        stop(&mut self.etcd);
+    }
+
+    /// The port of the API server.
+    pub fn port(&self) -> u16 {
+        self.api_port
+    }
+
+    /// A certificate for a user, signed by the authority that the server trusts.
+    pub fn client_certificate(&self, user: &str, group: &str, until: std::time::SystemTime) -> Result<Pair> {
+        self.authority.client(user, group, until)
+    }
+
+    /// A token of a new ServiceAccount `name` in `kube-system` with all rights; deleting the account revokes it.
+    pub async fn account(&self, name: &str) -> Result<String> {
+        let looker = self.admin().await?;
+        let accounts = "/api/v1/namespaces/kube-system/serviceaccounts";
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": "kube-system" } });
+        looker.apply(&format!("{accounts}/{name}"), "test", &account).await?;
+        let rights = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": name },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" },
+            "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": "kube-system" }] });
+        looker
+            .apply(&format!("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}"), "test", &rights)
+            .await?;
+        let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 3600 } });
+        let issued = looker.create(&format!("{accounts}/{name}/token"), &request).await?;
+        Ok(issued["status"]["token"].as_str().context("no token")?.into())
+    }
+
     /// A kubeconfig for one of the tokens of this cluster: `admin`, or `motet` and `motet2` (one user without rights at first).
     pub fn kubeconfig(&self, token: &str) -> String {
         self.kubeconfig_at(&self.url(), token)
@@ -141,12 +222,22 @@ impl RealCluster {
 
     /// The same, through another address (a proxy).
     pub fn kubeconfig_at(&self, url: &str, token: &str) -> String {
-        let ca = base64(self.ca_pem.as_bytes());
+        self.kubeconfig_of(url, &json!({ "token": token }))
+    }
+
+    /// A kubeconfig with a client certificate.
+    pub fn kubeconfig_with(&self, url: &str, pair: &Pair) -> String {
+        let [certificate, key] = [&pair.certificate, &pair.key].map(|pem| base64(pem.as_bytes()));
+        self.kubeconfig_of(url, &json!({ "client-certificate-data": certificate, "client-key-data": key }))
+    }
+
+    fn kubeconfig_of(&self, url: &str, user: &Value) -> String {
+        let ca = base64(self.server_ca.as_bytes());
         json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "c",
             "contexts": [{ "name": "c", "context": { "cluster": "c", "user": "u" } }],
             "clusters": [{ "name": "c", "cluster": { "server": url, "certificate-authority-data": ca } }],
-            "users": [{ "name": "u", "user": { "token": token } }],
+            "users": [{ "name": "u", "user": user }],
         })
         .to_string()
     }
@@ -169,9 +260,22 @@ impl RealCluster {
 
 impl Drop for RealCluster {
     fn drop(&mut self) {
-        stop(&mut self.server);
-        stop(&mut self.etcd);
+        self.stop();
     }
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 fn stop(child: &mut Option<Child>) {
@@ -180,40 +284,4 @@ fn stop(child: &mut Option<Child>) {
         let _ = child.kill();
         let _ = child.wait();
     }
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-/// Tokens that exist from the start; `motet` and `motet2` are one user with two tokens, so that one can be swapped for the other.
-const TOKENS: &str = "admin,admin,1,system:masters\nmotet,motet,2\nmotet2,motet,2\n";
-
-/// A CA, a server certificate for 127.0.0.1, keys and tokens. Returns the CA's PEM.
-fn write_credentials(folder: &Path) -> Result<String> {
-    let ca_key = KeyPair::generate()?;
-    let mut ca = CertificateParams::new(vec![])?;
-    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-    ca.distinguished_name.push(DnType::CommonName, "motet-test-ca");
-    let ca_pem = ca.self_signed(&ca_key)?.pem();
-    let issuer = Issuer::new(ca, ca_key);
-    let server_key = KeyPair::generate()?;
-    let mut server = CertificateParams::new(vec!["localhost".into()])?;
-    server.subject_alt_names.push(SanType::IpAddress([127, 0, 0, 1].into()));
-    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let server_pem = server.signed_by(&server_key, &issuer)?.pem();
-    let account_key = KeyPair::generate()?;
-    for (name, content) in [
-        ("ca.crt", ca_pem.as_str()),
-        ("server.crt", &server_pem),
-        ("server.key", &server_key.serialize_pem()),
-        ("sa.key", &account_key.serialize_pem()),
-        ("sa.pub", &account_key.public_key_pem()),
-        ("tokens.csv", TOKENS),
-    ] {
-        fs::write(folder.join(name), content)?;
-    }
-    Ok(ca_pem)
 }

@@ -1,14 +1,14 @@
 //! What becomes of members: cut and back, new credentials, bad credentials, withdrawn.
 
 use anyhow::Result;
-use motet_scenarios::{baseline, embedded::FIRST_TOKEN, wait};
+use motet_scenarios::{baseline, embedded::FIRST_TOKEN, wait, wire::Fault};
 
 use crate::kit::{PLUGIN, Stage, WHILE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_is_cut_off_harms_no_other_and_catches_up() -> Result<()> {
     let stage = Stage::converged(3).await?;
-    stage.members[1].wire.cut(true);
+    stage.members[1].wire.set(Fault::Refuse);
     stage.is(1, "Unreachable").await?;
     for member in &stage.members {
         member.shop("new").await?;
@@ -17,7 +17,7 @@ async fn a_member_that_is_cut_off_harms_no_other_and_catches_up() -> Result<()> 
     stage.holds(0, None).await?;
     stage.holds(2, None).await?;
     assert!(baseline::holds(&stage.members[1].look, None).await.is_err());
-    stage.members[1].wire.cut(false);
+    stage.members[1].wire.set(Fault::None);
     stage.is(1, "Ready").await?;
     stage.holds(1, None).await
 }

@@ -1,7 +1,15 @@
 //! The three plugins on two real members, with exactly the rights that `deploy/` ships and `motet rbac` prints.
 
 use anyhow::{Context, Result};
-use motet_scenarios::{binary, client::Looker, host::HostProcess, plugins_dir, real::RealCluster, wait};
+use motet_scenarios::{
+    binary,
+    client::Looker,
+    host::HostProcess,
+    plugins_dir,
+    real::RealCluster,
+    wait,
+    webhook::{Answer, Kind, Webhook},
+};
 use serde_json::{Value, json};
 
 use crate::kit::{self, has};
@@ -137,34 +145,28 @@ async fn three_plugins_converge_with_least_rights_on_two_members() -> Result<()>
     Ok(())
 }
 
-/// A policy of the server's own that refuses every Deployment, as a rejecting webhook would.
-async fn refuse_deployments(looker: &Looker) -> Result<()> {
-    let base = "/apis/admissionregistration.k8s.io/v1";
-    let policy = json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
-        "metadata": { "name": "no-deployments" },
-        "spec": { "failurePolicy": "Fail", "matchConstraints": { "resourceRules": [
-            { "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["deployments"] }] },
-            "validations": [{ "expression": "false", "message": "the platform is frozen over the holidays" }] } });
-    let binding = json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": { "name": "no-deployments" }, "spec": { "policyName": "no-deployments", "validationActions": ["Deny"] } });
-    looker.apply(&format!("{base}/validatingadmissionpolicies/no-deployments"), "test", &policy).await?;
-    looker.apply(&format!("{base}/validatingadmissionpolicybindings/no-deployments"), "test", &binding).await?;
+/// A webhook that refuses every Deployment.
+async fn refuse_deployments(looker: &Looker) -> Result<Webhook> {
+    let webhook = Webhook::start().await?;
+    webhook.says(Answer::Deny("the platform is frozen over the holidays".into()));
+    webhook.install(looker, Kind::Validating, "apps/v1/deployments").await?;
     let probe = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "probe", "namespace": "default" },
         "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": { "metadata": { "labels": { "a": "b" } },
             "spec": { "containers": [{ "name": "c", "image": "i" }] } } } });
-    wait::until("the policy to be in force", || async {
+    wait::until("the webhook to be asked", || async {
         match looker.create("/apis/apps/v1/namespaces/default/deployments?dryRun=All", &probe).await {
             Err(error) if error.to_string().contains("frozen") => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
-    .await
+    .await?;
+    Ok(webhook)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_message_of_a_refused_write_reaches_the_plugins_status_condition() -> Result<()> {
     let (member, looker) = member("refused").await?;
-    refuse_deployments(&looker).await?;
+    let webhook = refuse_deployments(&looker).await?;
     let folder = tempfile::tempdir()?;
     let members = kit::members(folder.path(), &[("edge-1", member.kubeconfig("motet"))])?;
     let plugins = kit::only(folder.path(), &["edge-service"])?;
@@ -176,5 +178,10 @@ async fn the_message_of_a_refused_write_reaches_the_plugins_status_condition() -
     let service =
         until(&looker, "/api/v1/namespaces/default/services/shop", "the Service, all the same", |_| true).await?;
     assert_eq!(service["metadata"]["ownerReferences"][0]["name"], "shop");
+    // Once it is allowed, the next change of anything that concerns the key is enough.
+    webhook.says(Answer::Allow);
+    looker.patch(SHOP, &json!({ "metadata": { "labels": { "again": "please" } }, "spec": { "replicas": 1 } })).await?;
+    let accepted = |shop: &Value| !shop["status"]["conditions"].to_string().contains("frozen");
+    until(&looker, SHOP, "the refusal to leave the status", accepted).await.map_err(|e| e.context(host.tail()))?;
     Ok(())
 }

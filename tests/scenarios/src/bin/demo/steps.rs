@@ -8,6 +8,7 @@ use motet_scenarios::{
     baseline,
     embedded::{self, FIRST_TOKEN},
     wait,
+    wire::Fault,
 };
 
 use crate::{services, stage::Stage};
@@ -83,7 +84,7 @@ async fn drift(stage: &Stage) -> Result<String> {
 
 async fn cut_off(stage: &Stage) -> Result<String> {
     let member = stage.member("edge-3")?;
-    member.wire.cut(true);
+    member.wire.set(Fault::Refuse);
     let status = stage.hub.member_is("edge-3", "Unreachable").await.with_context(|| stage.host.tail())?;
     for other in stage.members() {
         other.shop("orders").await?;
@@ -98,7 +99,7 @@ async fn cut_off(stage: &Stage) -> Result<String> {
 }
 
 async fn come_back(stage: &Stage) -> Result<String> {
-    stage.member("edge-3")?.wire.cut(false);
+    stage.member("edge-3")?.wire.set(Fault::None);
     stage.hub.member_is("edge-3", "Ready").await.with_context(|| stage.host.tail())?;
     let members = stage.converged(&[], None).await?;
     Ok(format!("Ready; the namespace created and the label taken meanwhile were found; {members} members hold"))
