@@ -19,8 +19,10 @@ fn line<'a>(kubeconfig: &'a str, field: &str) -> &'a str {
     kubeconfig.lines().find(|l| l.contains(field)).unwrap_or_default().trim().trim_start_matches("- ")
 }
 
-/// Name, kubeconfig, and the words that say what is wrong with it.
-fn kubeconfigs(member: &Embedded, other: &Embedded) -> Result<Vec<(&'static str, String, &'static str, &'static str)>> {
+/// Name, kubeconfig, and the reason and the word that say what is wrong with it.
+type BadKubeconfig = (&'static str, String, &'static str, &'static str);
+
+fn kubeconfigs(member: &Embedded, other: &Embedded) -> Result<Vec<BadKubeconfig>> {
     let good = member.kubeconfig(FIRST_TOKEN);
     let (server, token) = (line(&good, "server:"), line(&good, "token:"));
     let other_ca = other.kubeconfig(FIRST_TOKEN);
@@ -70,7 +72,9 @@ async fn every_bad_kubeconfig_says_what_is_wrong_with_it() -> Result<()> {
 }
 
 /// Name, component, what of the shipped spec is changed, the condition's reason and a word of its message.
-fn components() -> Result<Vec<(&'static str, Vec<u8>, Value, &'static str, &'static str)>> {
+type BadComponent = (&'static str, Vec<u8>, Value, &'static str, &'static str);
+
+fn components() -> Result<Vec<BadComponent>> {
     let good = embedded::component(PLUGIN)?;
     Ok(vec![
         ("not-wasm", b"<html>".to_vec(), json!({}), "CompileFailed", "not WebAssembly"),

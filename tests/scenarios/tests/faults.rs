@@ -1,0 +1,7 @@
+//! The host on real members, faults included.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+#[path = "faults/credentials.rs"]
+mod credentials;
+#[path = "faults/kit.rs"]
+mod kit;

@@ -1,0 +1,219 @@
+//! A hub and members, all real, a fault wire in front of each, and a host that runs the example plugins on them.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use motet_scenarios::{baseline, client::Looker, host::HostProcess, plugins_dir, real::RealCluster, wait, wire::Wire};
+use serde_json::Value;
+
+pub(crate) const BASELINE: &str = "namespace-baseline";
+pub(crate) const EDGE: &str = "edge-service";
+pub(crate) const BUDGET: &str = "platform-budget";
+/// Where the hub shows members.
+const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
+/// Where EdgeServices are looked at.
+pub(crate) const EDGE_SERVICES: &str = "/apis/apps.motet.dev/v1/namespaces/default/edgeservices";
+
+/// One cluster, the wire by which the host reaches it, and a client that does without.
+pub(crate) struct Judged {
+    pub(crate) name: String,
+    pub(crate) cluster: RealCluster,
+    pub(crate) wire: Wire,
+    pub(crate) look: Looker,
+}
+
+impl Judged {
+    async fn start(name: &str) -> Result<Self> {
+        let cluster = RealCluster::start(name).await?;
+        let wire = Wire::to(cluster.port()).await?;
+        let look = cluster.admin().await?;
+        Ok(Self { name: name.into(), cluster, wire, look })
+    }
+
+    /// A kubeconfig by way of the wire, for a token.
+    pub(crate) fn kubeconfig(&self, token: &str) -> String {
+        self.cluster.kubeconfig_at(&self.url(), token)
+    }
+
+    /// The wire's address.
+    pub(crate) fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.wire.port())
+    }
+
+    /// Installs the custom resources of the example plugins.
+    pub(crate) async fn install(&self) -> Result<()> {
+        for plugin in [EDGE, BUDGET] {
+            let file = motet_scenarios::repository().join("plugins").join(plugin).join("crd.yaml");
+            let definition: Value = serde_yaml::from_str(&fs::read_to_string(file)?)?;
+            define(&self.look, &definition).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates a namespace that wants the baseline.
+    pub(crate) async fn shop(&self, namespace: &str) -> Result<()> {
+        self.look.namespace(namespace, &[("motet.dev/baseline", "true")]).await.map(drop)
+    }
+}
+
+/// Installs a custom resource definition and waits until it is served.
+pub(crate) async fn define(look: &Looker, definition: &Value) -> Result<()> {
+    let name = definition["metadata"]["name"].as_str().context("a definition without a name")?;
+    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+    look.apply(&path, "installer", definition).await?;
+    wait::until(&format!("{name} to be established"), || async {
+        let seen = look.get(&path).await.map_err(|e| e.to_string())?.ok_or("gone")?["status"]["conditions"].clone();
+        let conditions = seen.as_array().cloned().unwrap_or_default();
+        let established = conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True");
+        if established { Ok(()) } else { Err(seen.to_string()) }
+    })
+    .await
+}
+
+/// A hub, members and a host.
+pub(crate) struct Stage {
+    pub(crate) hub: Judged,
+    pub(crate) members: Vec<Judged>,
+    pub(crate) host: Option<HostProcess>,
+    pub(crate) folder: tempfile::TempDir,
+    arguments: Vec<String>,
+}
+
+impl Stage {
+    /// So many members, called `PREFIX-0` onwards, with the example plugins' definitions, registered under the token `admin`, and
+    /// converged under the named plugins.
+    pub(crate) async fn converged(prefix: &str, members: usize, plugins: &[&str]) -> Result<Self> {
+        Self::converged_with(prefix, members, plugins, &[]).await
+    }
+
+    /// The same, with further arguments of the host.
+    pub(crate) async fn converged_with(prefix: &str, members: usize, plugins: &[&str], more: &[&str]) -> Result<Self> {
+        let mut stage = Self::bare(prefix, members, plugins, more).await?;
+        for member in &stage.members {
+            member.install().await?;
+            member.shop("shop").await?;
+        }
+        stage.start_host()?;
+        for index in 0..members {
+            stage.register(index, "admin").await?;
+        }
+        for index in 0..members {
+            stage.is(index, "Ready").await?;
+            for plugin in plugins {
+                stage.host().binding(plugin, &stage.members[index].name, "Active").await?;
+            }
+            if plugins.contains(&BASELINE) {
+                stage.holds(index).await?;
+            }
+        }
+        Ok(stage)
+    }
+
+    /// Clusters only: nothing is installed on the members, nobody is registered, no host runs.
+    pub(crate) async fn bare(prefix: &str, members: usize, plugins: &[&str], more: &[&str]) -> Result<Self> {
+        let hub = Judged::start(&format!("{prefix}-hub")).await?;
+        for definition in [motet_catalog::crd::plugin(), motet_catalog::crd::member()] {
+            define(&hub.look, &definition).await?;
+        }
+        hub.look.namespace("motet-system", &[]).await?;
+        let names: Vec<String> = (0..members).map(|index| format!("{prefix}-{index}")).collect();
+        let all = futures::future::try_join_all(names.iter().map(|name| Judged::start(name))).await?;
+        let folder = tempfile::tempdir()?;
+        let kubeconfig = folder.path().join("hub.yaml");
+        fs::write(&kubeconfig, hub.kubeconfig("admin"))?;
+        let plugins = copy_plugins(folder.path(), plugins)?;
+        let mut arguments: Vec<String> =
+            ["--hub", &kubeconfig.display().to_string(), "--plugins", &plugins].map(Into::into).into();
+        arguments.extend(more.iter().map(|argument| (*argument).to_string()));
+        Ok(Self { hub, members: all, host: None, folder, arguments })
+    }
+
+    /// Starts the host.
+    pub(crate) fn start_host(&mut self) -> Result<()> {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.host = Some(HostProcess::start(self.folder.path(), &arguments)?);
+        Ok(())
+    }
+
+    pub(crate) fn host(&self) -> &HostProcess {
+        self.host.as_ref().expect("a host runs")
+    }
+
+    /// Creates or changes a member's Secret: a kubeconfig by way of its wire, for a token.
+    pub(crate) async fn register(&self, index: usize, token: &str) -> Result<()> {
+        let member = &self.members[index];
+        self.hub.look.register(&member.name, &member.kubeconfig(token), &[]).await
+    }
+
+    /// Waits until the hub shows a member in a state; its status.
+    pub(crate) async fn is(&self, index: usize, state: &str) -> Result<Value> {
+        self.shows(index, &format!("to be {state}"), |status| status["state"] == state).await
+    }
+
+    /// Waits until the hub shows what is wanted of a member; its status.
+    pub(crate) async fn shows(&self, index: usize, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let name = &self.members[index].name;
+        wait::until(&format!("member {name} {what}"), || async {
+            let member = self.hub.look.get(&format!("{MEMBERS}/{name}")).await.map_err(|e| e.to_string())?;
+            let status = member.ok_or("no Member object")?["status"].clone();
+            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
+        })
+        .await
+        .with_context(|| self.host().tail())
+    }
+
+    /// Waits until the baseline holds on a member.
+    pub(crate) async fn holds(&self, index: usize) -> Result<()> {
+        let member = &self.members[index];
+        baseline::converged(&member.name, &member.look, None).await.with_context(|| self.host().tail())
+    }
+
+    /// Gives a member something to do and waits until it is done.
+    pub(crate) async fn works(&self, index: usize, namespace: &str) -> Result<()> {
+        self.members[index].shop(namespace).await?;
+        self.holds(index).await
+    }
+
+    /// Every value of a metric of a member, by the rest of its labels.
+    pub(crate) async fn metric(&self, name: &str, member: &str) -> Result<Vec<(String, f64)>> {
+        let (_, text) = self.host().get("/metrics").await?;
+        let wanted = format!("member=\"{member}\"");
+        Ok(text
+            .lines()
+            .filter(|line| line.starts_with(&format!("{name}{{")) && line.contains(&wanted))
+            .filter_map(|line| {
+                line.rsplit_once(' ').and_then(|(labels, n)| Some((labels.to_string(), n.parse().ok()?)))
+            })
+            .collect())
+    }
+
+    /// What must stay as it is of everybody but one member: that they were never lost.
+    pub(crate) async fn others(&self, index: usize) -> Result<Vec<(String, f64)>> {
+        let mut all = Vec::new();
+        for (_, member) in self.members.iter().enumerate().filter(|(i, _)| *i != index) {
+            all.extend(self.metric("motet_member_reconnects_total", &member.name).await?);
+            let state = self.hub.look.get(&format!("{MEMBERS}/{}", member.name)).await?.unwrap_or_default();
+            ensure!(state["status"]["state"] == "Ready", "{} is {}", member.name, state["status"]);
+            all.push((state["status"]["since"].to_string(), 0.0));
+        }
+        Ok(all)
+    }
+
+    /// Events of the hub or a member with a reason.
+    pub(crate) async fn events(look: &Looker, reason: &str) -> Result<Vec<Value>> {
+        let mut events = look.list("/apis/events.k8s.io/v1/events").await?;
+        events.retain(|event| event["reason"] == reason);
+        Ok(events)
+    }
+}
+
+fn copy_plugins(folder: &Path, names: &[&str]) -> Result<String> {
+    let plugins = folder.join("plugins");
+    fs::create_dir_all(&plugins)?;
+    for name in names {
+        for file in [format!("{name}.yaml"), format!("{name}.wasm")] {
+            fs::copy(plugins_dir().join(&file), plugins.join(&file))?;
+        }
+    }
+    Ok(plugins.display().to_string())
+}
