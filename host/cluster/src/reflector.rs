@@ -72,7 +72,7 @@ pub(crate) fn start(
     let watch = &context.settings.watch;
     let (out, receiver) = backlog::backlog(watch.backlog);
     let resume = resume.filter(|v| !v.is_empty() && v != "0");
-    let reflector = Reflector {
+    let mut reflector = Reflector {
         collection: paths::collection(resource, scope.namespaces.first().map(String::as_str)),
         resource: resource.clone(),
         labels: scope.labels.clone(),
@@ -86,17 +86,18 @@ pub(crate) fn start(
         streaming: watch.streaming_list,
         context,
     };
-    let task = tokio::spawn(reflector.run());
+    // Not handed to a function by value: the future would hold it twice.
+    let task = tokio::spawn(async move { reflector.run().await });
     receiver.owning(task.abort_handle()).boxed()
 }
 
 impl Reflector {
-    async fn run(mut self) {
+    async fn run(&mut self) {
         loop {
             // What takes room is boxed and gone before the watch idles: there are thousands of them.
             let broken = match Box::pin(self.advance()).await {
                 Ok(None) => continue,
-                Ok(Some(stream)) => self.follow(stream).await,
+                Ok(Some(stream)) => self.follow(Box::new(stream)).await,
                 Err(broken) => broken,
             };
             Box::pin(self.recover(broken)).await;
@@ -283,7 +284,7 @@ impl Reflector {
     }
 
     /// Passes on the events of one watch until it breaks or ends.
-    async fn follow(&mut self, mut stream: Stream) -> Break {
+    async fn follow(&mut self, mut stream: Box<Stream>) -> Break {
         loop {
             if let Err(broken) = self.step(&mut stream).await {
                 return broken;

@@ -10,6 +10,7 @@ use motet_core::{
     ports::{HostCall, HostCalls, HostReply, ListQuery, Page, ReadError},
     selector::Selector,
 };
+use motet_watch::Index;
 use serde_json::Value;
 
 use crate::{
@@ -73,11 +74,11 @@ impl Reader {
 
     async fn list(&self, gvk: &Gvk, mut query: ListQuery) -> Result<Page, ReadError> {
         query.limit = if query.limit == 0 { PAGE } else { query.limit.min(PAGE) };
-        // A cache cannot tell fields apart.
-        let live = !query.fields.is_empty() || query.page.as_deref().is_some_and(|p| !p.starts_with(CACHE_TOKEN));
-        if let Some(watched) = self.declared(gvk, query.namespace.as_deref()).filter(|_| !live) {
+        let live = query.page.as_deref().is_some_and(|p| !p.starts_with(CACHE_TOKEN));
+        let declared = self.declared(gvk, query.namespace.as_deref()).filter(|_| !live);
+        if let Some((watched, field)) = declared.and_then(|w| Some((w, by_field(w, &query.fields)?))) {
             self.allow(&watched.resource, "list", query.namespace.as_deref(), None)?;
-            return list_cached(watched, &query);
+            return list_cached(watched, &query, field);
         }
         let resource = self.resource(gvk).await?;
         self.allow(&resource, "list", query.namespace.as_deref(), None)?;
@@ -121,12 +122,31 @@ impl Reader {
     }
 }
 
-fn list_cached(watched: &Watched, query: &ListQuery) -> Result<Page, ReadError> {
+/// One field that must have one value.
+type Field = Option<(Index, String)>;
+
+/// What a cache makes of a field selector: nothing of none, and one field that the plugin's own watch maps objects by. What else
+/// a field means only the server knows: `None`.
+fn by_field(watched: &Watched, selector: &str) -> Option<Field> {
+    if selector.is_empty() {
+        return Some(None);
+    }
+    let (field, value) = selector.split_once("==").or_else(|| selector.split_once('='))?;
+    let plain = !field.ends_with('!') && !value.is_empty() && !value.contains([',', '=', '\\']);
+    let index = watched.subscription.index_by_field(field.trim()).filter(|_| plain)?;
+    Some(Some((index, value.trim().to_owned())))
+}
+
+fn list_cached(watched: &Watched, query: &ListQuery, field: Field) -> Result<Page, ReadError> {
     let invalid = |message: String| ReadError::Api(motet_core::ApiError::new(400, "BadRequest", message));
     let labels = Selector::parse(&query.labels).map_err(invalid)?;
     let after = query.page.as_deref().and_then(|p| p.strip_prefix(CACHE_TOKEN)).and_then(ObjectName::parse);
-    let (items, next) =
-        watched.subscription.list(query.namespace.as_deref(), &labels, after.as_ref(), query.limit as usize);
+    // Whoever reads by a value once does so for every key.
+    let keys = labels.match_labels.keys().map(|key| Index::Label(key.as_str().into()));
+    field.iter().map(|(index, _)| index.clone()).chain(keys).for_each(|index| watched.subscription.declare(&index));
+    let by = field.as_ref().map(|(index, value)| (index, value.as_str()));
+    let (namespace, limit) = (query.namespace.as_deref(), query.limit as usize);
+    let (items, next) = watched.subscription.list_by(by, namespace, &labels, after.as_ref(), limit);
     Ok(Page { items, next: next.map(|name| format!("{CACHE_TOKEN}{name}")), resource_version: String::new() })
 }
 

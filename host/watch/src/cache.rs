@@ -6,15 +6,18 @@ use motet_core::{Gvk, ObjectName, Priority, Resource, description::Scope, path::
 use parking_lot::RwLock;
 
 use crate::{
-    CacheSettings, CacheState, CacheStatus, Plans,
+    CacheSettings, CacheState, CacheStatus, Index, Map, Plans,
     progress::Progress,
     signal::Signal,
     store::{Named, Store},
-    subscriber::{Stage, Subscriber},
+    subscriber::{MAX_INDEXES, Stage, Subscriber},
 };
 
 /// Objects that one look into the store takes out for a replay.
 const REPLAY_CHUNK: usize = 256;
+
+/// Objects that one look into the store puts into a new index: each may have to be unpacked, and readers wait.
+const FILL_CHUNK: usize = 64;
 
 /// What one stream selects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -155,6 +158,9 @@ impl Cache {
         }
         inner.announce();
         drop(inner);
+        if subscriber.plan.map == Map::OwnerAnnotation {
+            self.declare(subscriber, &Index::Owner(subscriber.plan.plugin.clone()));
+        }
         if served {
             self.spawn_replay(subscriber);
         }
@@ -168,7 +174,39 @@ impl Cache {
         subscriber.set_stage(Stage::Gone);
         let mut inner = self.inner.write();
         Arc::make_mut(&mut inner.subscribers).retain(|other| !Arc::ptr_eq(other, subscriber));
+        subscriber.indexes.lock().drain(..).for_each(|index| inner.store.indexes.release(&index));
         inner.subscribers.is_empty()
+    }
+
+    /// Has the store keep an index for as long as the subscriber stays; filled in the background if it is new. Nothing is
+    /// added past [`MAX_INDEXES`](crate::subscriber::MAX_INDEXES) of one subscriber.
+    pub(crate) fn declare(self: &Arc<Self>, subscriber: &Subscriber, index: &Index) {
+        let mut inner = self.inner.write();
+        let mut declared = subscriber.indexes.lock();
+        // Who has left has nothing to declare: nobody would take it back.
+        if declared.contains(index) || declared.len() >= MAX_INDEXES || subscriber.stage() == Stage::Gone {
+            return;
+        }
+        declared.push(index.clone());
+        let Some(id) = inner.store.indexes.declare(index) else { return };
+        if inner.store.len() <= FILL_CHUNK {
+            inner.store.fill(id, None, FILL_CHUNK);
+            return;
+        }
+        let cache = Arc::clone(self);
+        tokio::spawn(async move { cache.fill(id).await });
+    }
+
+    /// Fills a new index, a chunk at a time: changes are taken in meanwhile, and reads scan.
+    async fn fill(&self, id: u64) {
+        let mut after = None;
+        loop {
+            after = self.inner.write().store.fill(id, after.as_ref(), FILL_CHUNK);
+            if after.is_none() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Takes out those that failed.
@@ -231,7 +269,7 @@ impl Cache {
     /// Gives the store's memory back; subscribers wait for the next list.
     pub(crate) fn empty(&self) {
         let mut inner = self.inner.write();
-        let emptied = std::mem::take(&mut inner.store);
+        let emptied = inner.store.clear();
         (inner.stored, inner.version, inner.listing) = (None, None, false);
         for subscriber in inner.subscribers.iter() {
             subscriber.set_stage(Stage::Waiting);

@@ -33,7 +33,7 @@ impl Feed {
     }
 
     /// Runs until it is aborted.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(&mut self) {
         loop {
             let order = self.cache.order.read(Order::clone);
             self.run = order.run;

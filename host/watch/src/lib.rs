@@ -9,6 +9,7 @@ mod body;
 mod cache;
 mod entry;
 mod feed;
+mod index;
 mod mapping;
 mod member;
 mod plan;
@@ -20,6 +21,7 @@ mod store;
 mod subscriber;
 mod subscription;
 
+pub use index::Index;
 pub use mapping::{Map, PrimaryKind};
 pub use member::MemberCaches;
 pub use plan::Plans;

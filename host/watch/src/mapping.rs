@@ -59,6 +59,15 @@ impl Map {
         }
     }
 
+    /// The path whose values tell which primaries an object belongs to, if that is how it is mapped.
+    pub(crate) fn reverse_path(&self) -> Option<&str> {
+        match self {
+            Map::Mapped(Mapping::Owner {}, _) => Some("/metadata/ownerReferences/*/uid"),
+            Map::Mapped(Mapping::Path(path), _) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether [`Map::targets`] looks into the body.
     pub(crate) fn reads_body(&self) -> bool {
         self.needed_path().is_some()

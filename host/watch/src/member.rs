@@ -160,7 +160,9 @@ impl State {
         let order = Order { api: Arc::clone(&self.api), running: self.running, run: 1 };
         let cache = Arc::new(Cache::new(resource.clone(), selection.clone(), Arc::clone(settings), order));
         if !self.closed {
-            let task = tokio::spawn(Feed::new(Arc::clone(&cache)).run());
+            let mut feed = Feed::new(Arc::clone(&cache));
+            // Not handed to a function by value: the future would hold it twice.
+            let task = tokio::spawn(async move { feed.run().await });
             self.caches.insert(selection, (Arc::clone(&cache), task.abort_handle()));
         }
         cache

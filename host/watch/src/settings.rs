@@ -15,6 +15,8 @@ pub struct CacheSettings {
     pub keep_paused: Duration,
     /// Wait before a stream that ended by itself (which streams do not do) is started again.
     pub restart: Duration,
+    /// Caches of no more objects than this are scanned: an index would not pay.
+    pub index_over: usize,
     /// What subscribers ask for, shared by the whole host.
     pub plans: Arc<Plans>,
 }
@@ -26,6 +28,7 @@ impl Default for CacheSettings {
             gather: Duration::from_millis(20),
             keep_paused: Duration::from_secs(15 * 60),
             restart: Duration::from_secs(1),
+            index_over: 64,
             plans: Arc::default(),
         }
     }

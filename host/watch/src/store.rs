@@ -1,14 +1,13 @@
-//! The objects of one cache, ordered by namespace and name, and the index over owner annotations.
+//! The objects of one cache, ordered by namespace and name, with the indexes that are declared over them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    ops::Bound,
-    sync::Arc,
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
+
+use motet_core::ObjectName;
+
+use crate::{
+    entry::Entry,
+    index::{Index, Indexes},
 };
-
-use motet_core::{ObjectName, PluginName, Target};
-
-use crate::entry::Entry;
 
 /// What one object costs beyond its entry: its slot in the tree (nodes are about half full) and its reference count.
 const SLOT: usize = 64;
@@ -19,7 +18,7 @@ type Names = BTreeMap<Box<str>, Arc<Entry>>;
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     namespaces: BTreeMap<Box<str>, Names>,
-    owned: HashMap<PluginName, HashMap<Target, BTreeSet<ObjectName>>>,
+    pub(crate) indexes: Indexes,
     objects: usize,
     bytes: usize,
 }
@@ -33,7 +32,7 @@ impl Store {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.indexes.bytes()
     }
 
     pub(crate) fn get(&self, name: &ObjectName) -> Option<&Arc<Entry>> {
@@ -45,10 +44,7 @@ impl Store {
         let old = self.remove(name);
         self.objects += 1;
         self.bytes += cost(name, &entry);
-        for (plugin, target, _) in entry.managed.iter().flat_map(|m| &m.owners) {
-            let targets = self.owned.entry(plugin.clone()).or_default();
-            targets.entry(target.clone()).or_default().insert(name.clone());
-        }
+        self.indexes.add(name, &entry);
         let namespace = name.namespace.clone().unwrap_or_default();
         self.namespaces.entry(namespace).or_default().insert(name.name.clone(), entry);
         old
@@ -63,23 +59,15 @@ impl Store {
         }
         self.objects -= 1;
         self.bytes -= cost(name, &entry);
-        for (plugin, target, _) in entry.managed.iter().flat_map(|m| &m.owners) {
-            self.unindex(plugin, target, name);
-        }
+        self.indexes.remove(name, &entry);
         Some(entry)
     }
 
-    fn unindex(&mut self, plugin: &PluginName, target: &Target, name: &ObjectName) {
-        let Some(targets) = self.owned.get_mut(plugin) else { return };
-        if let Some(names) = targets.get_mut(target) {
-            names.remove(name);
-            if names.is_empty() {
-                targets.remove(target);
-            }
-        }
-        if targets.is_empty() {
-            self.owned.remove(plugin);
-        }
+    /// Takes everything out; what indexes were declared stays.
+    pub(crate) fn clear(&mut self) -> impl Drop + use<> {
+        self.indexes.clear();
+        (self.objects, self.bytes) = (0, 0);
+        std::mem::take(&mut self.namespaces)
     }
 
     /// Takes out what the list `mark` did not mention.
@@ -129,10 +117,31 @@ impl Store {
         (page, matching.next().is_some())
     }
 
-    /// Objects whose owner annotation of `plugin` names `target`.
-    pub(crate) fn owned(&self, plugin: &PluginName, target: &Target) -> Vec<Named> {
-        let names = self.owned.get(plugin).and_then(|targets| targets.get(target));
-        names.into_iter().flatten().filter_map(|name| Some((name.clone(), Arc::clone(self.get(name)?)))).collect()
+    /// Like [`page`](Self::page), over the objects that have `value` in `index`.
+    pub(crate) fn page_by(
+        &self,
+        (index, value): (&Index, &str),
+        namespace: Option<&str>,
+        after: Option<&ObjectName>,
+        limit: usize,
+        matches: impl Fn(&Entry) -> bool,
+    ) -> (Vec<Named>, bool) {
+        let Some(names) = self.indexes.names(index, value, namespace, after) else {
+            return self.page(namespace, after, limit, |entry| index.has(entry, value) && matches(entry));
+        };
+        let mut matching = names.filter_map(|name| Some((name, self.get(name)?))).filter(|(_, entry)| matches(entry));
+        let page = matching.by_ref().take(limit).map(|(name, entry)| (name.clone(), Arc::clone(entry))).collect();
+        (page, matching.next().is_some())
+    }
+
+    /// Puts the next `limit` objects after `after` into index `id`; the name to go on after, until all are in.
+    pub(crate) fn fill(&mut self, id: u64, after: Option<&ObjectName>, limit: usize) -> Option<ObjectName> {
+        let (page, more) = self.page(None, after, limit, |_| true);
+        let wanted = self.indexes.fill(id, page.iter().map(|(name, entry)| (name.clone(), &**entry)));
+        if !more {
+            self.indexes.complete(id);
+        }
+        page.into_iter().next_back().map(|(name, _)| name).filter(|_| wanted && more)
     }
 }
 

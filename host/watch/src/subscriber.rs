@@ -9,13 +9,17 @@ use std::{
 };
 
 use motet_core::{ObjectName, Priority, Target};
+use parking_lot::Mutex;
 
 use crate::{
-    CacheState, Map, Sink,
+    CacheState, Index, Map, Sink,
     entry::Entry,
     plan::{Plan, View},
     signal::Signal,
 };
+
+/// Indexes that one subscriber may declare: what a guest reads by is its own choice, what that costs is not.
+pub(crate) const MAX_INDEXES: usize = 4;
 
 /// How far a subscriber has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) struct Subscriber {
     stage: AtomicU8,
     status: Arc<Status>,
     part: u32,
+    /// What it declared; only ever added to under the cache's lock.
+    pub(crate) indexes: Mutex<Vec<Index>>,
 }
 
 /// What happened to one object.
@@ -59,6 +65,7 @@ impl Subscriber {
             stage: AtomicU8::new(Stage::Waiting as u8),
             status: Arc::clone(status),
             part,
+            indexes: Mutex::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use motet_core::{ObjectName, PluginName, Priority, Target, description::Scope, object::rv_number, selector::Selector};
 
 use crate::{
-    Barrier, CacheState, ObjectInfo, Owned,
+    Barrier, CacheState, Index, ObjectInfo, Owned,
     cache::Cache,
     entry::Entry,
     member::Registry,
@@ -18,6 +18,37 @@ use crate::{
 pub(crate) struct Part {
     pub(crate) cache: Arc<Cache>,
     pub(crate) subscriber: Arc<Subscriber>,
+}
+
+impl Part {
+    /// One page of what the subscriber sees, by whichever index leaves least to look at.
+    fn page(
+        &self,
+        by: Option<(&Index, &str)>,
+        namespace: Option<&str>,
+        labels: &Selector,
+        after: Option<&ObjectName>,
+        limit: usize,
+    ) -> (Vec<Named>, bool) {
+        let store = &self.cache.inner.read().store;
+        let keys: Vec<(Index, &str)> = labels
+            .match_labels
+            .iter()
+            .map(|(key, value)| (Index::Label(key.as_str().into()), value.as_str()))
+            .collect();
+        let indexed = keys.iter().map(|(index, value)| (index, *value)).chain(by);
+        let counted = indexed.filter_map(|(index, value)| Some((store.indexes.count(index, value)?, (index, value))));
+        let best = counted.min_by_key(|(count, _)| *count).map(|(_, best)| best);
+        let wanted = |entry: &Entry| {
+            by.is_none_or(|(index, value)| index.has(entry, value))
+                && labels.matches(|key| entry.label(key))
+                && self.subscriber.plan.selects(entry)
+        };
+        match best {
+            Some(best) => store.page_by(best, namespace, after, limit, wanted),
+            None => store.page(namespace, after, limit, wanted),
+        }
+    }
 }
 
 /// What [`MemberCaches::subscribe`](crate::MemberCaches::subscribe) returns. Dropping it leaves the caches; the last to leave
@@ -104,8 +135,28 @@ impl Subscription {
         })
     }
 
+    /// Has the caches keep an index for as long as this subscription lasts, if they hold enough for it to pay; it may still be
+    /// filling when this returns. At most a handful are kept. Must be called within a tokio runtime.
+    pub fn declare(&self, index: &Index) {
+        for Part { cache, subscriber } in &self.parts {
+            let worthwhile = cache.inner.read().store.len() > cache.settings.index_over;
+            if worthwhile && !subscriber.indexes.lock().contains(index) {
+                cache.declare(subscriber, index);
+            }
+        }
+    }
+
+    /// What finds the objects by the field of a field selector, such as `spec.nodeName`: there is something where the objects are
+    /// mapped to keys by that very field (`metadata.ownerReferences.uid` where they are mapped by owner).
+    pub fn index_by_field(&self, field: &str) -> Option<Index> {
+        let path = self.parts.first()?.subscriber.plan.map.reverse_path()?;
+        let names = path.split('/').skip(1).filter(|step| *step != "*");
+        (!path.contains('~') && names.eq(field.split('.'))).then(|| Index::Path(path.into()))
+    }
+
     /// Objects of one namespace or all, in the order of their names, after `after` and at most `limit` (0: all), as the plugin
-    /// sees them; and the name to go on after, if there are more.
+    /// sees them; and the name to go on after, if there are more. Where a label that must have one value is indexed, only the
+    /// objects with that value are looked at.
     pub fn list(
         &self,
         namespace: Option<&str>,
@@ -113,21 +164,32 @@ impl Subscription {
         after: Option<&ObjectName>,
         limit: usize,
     ) -> (Vec<Bytes>, Option<ObjectName>) {
+        self.list_by(None, namespace, labels, after, limit)
+    }
+
+    /// Like [`list`](Self::list), of the objects that have a value in an index, declared or not.
+    pub fn list_by(
+        &self,
+        by: Option<(&Index, &str)>,
+        namespace: Option<&str>,
+        labels: &Selector,
+        after: Option<&ObjectName>,
+        limit: usize,
+    ) -> (Vec<Bytes>, Option<ObjectName>) {
         let limit = if limit == 0 { usize::MAX } else { limit };
         let (mut objects, mut last) = (Vec::new(), None);
-        for Part { cache, subscriber } in &self.parts {
-            let own = subscriber.namespace();
+        for part in &self.parts {
+            let own = part.subscriber.namespace();
             if own.is_some() && namespace.is_some() && own != namespace {
                 continue;
             }
             if after.is_some_and(|after| own.is_some_and(|own| own < after.namespace.as_deref().unwrap_or_default())) {
                 continue;
             }
-            let wanted = |entry: &Entry| labels.matches(|key| entry.label(key)) && subscriber.plan.selects(entry);
             let room = limit - objects.len();
-            let (page, more) = cache.inner.read().store.page(own.or(namespace), after, room, wanted);
+            let (page, more) = part.page(by, own.or(namespace), labels, after, room);
             for (name, entry) in page {
-                objects.extend(subscriber.project(&entry).map(Bytes::from));
+                objects.extend(part.subscriber.project(&entry).map(Bytes::from));
                 last = Some(name);
             }
             if more {
@@ -139,10 +201,15 @@ impl Subscription {
 
     /// Objects in scope whose owner annotation names `target`.
     pub fn owned(&self, target: &Target) -> Vec<Owned> {
+        let (index, value) = (Index::Owner(self.plugin.clone()), target.to_string());
         let mut found = Vec::new();
         for Part { cache, subscriber } in &self.parts {
-            for (name, entry) in cache.inner.read().store.owned(&self.plugin, target) {
-                let set = entry.owner(&self.plugin).map(|(_, set)| set.into());
+            let inner = cache.inner.read();
+            let (page, _) = inner.store.page_by((&index, &value), subscriber.namespace(), None, usize::MAX, |_| true);
+            drop(inner);
+            for (name, entry) in page {
+                // Two keys may read alike as text.
+                let set = entry.owner(&self.plugin).filter(|(owner, _)| *owner == target).map(|(_, set)| set.into());
                 if let Some(set) = set.filter(|_| subscriber.sees(&name, &entry)) {
                     found.push(Owned { name, uid: entry.uid.text(), set });
                 }

@@ -7,6 +7,7 @@ mod it {
     mod barriers;
     mod connection;
     mod fixtures;
+    mod indexes;
     mod mapping;
     mod model;
     mod projections;

@@ -14,6 +14,7 @@ use motet_core::{
     outcome::{Intent, Next},
     ports::{HostCall, HostReply, ListQuery},
 };
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::world::{
@@ -118,6 +119,58 @@ async fn a_list_by_fields_is_asked_of_the_member_since_a_cache_cannot_tell() {
     settle().await;
     let stats = world.dispatcher.plugin_stats();
     assert_eq!(stats[0].1.live_reads.get(), code.runs() as u64);
+}
+
+/// Lists ConfigMaps by each selector in turn; how many there were, run by run.
+fn listing(fields: &'static [(&'static str, &'static str)]) -> (Arc<Script>, Arc<Mutex<Vec<usize>>>) {
+    let counted: Arc<Mutex<Vec<usize>>> = Arc::default();
+    let counts = counted.clone();
+    let code = Script::reading(move |_, calls| {
+        let counts = counts.clone();
+        async move {
+            for (fields, labels) in fields {
+                let query = ListQuery { fields: (*fields).into(), labels: (*labels).into(), ..ListQuery::default() };
+                match calls(HostCall::List { gvk: gvk("", "ConfigMap"), query }).await {
+                    HostReply::Page(Ok(page)) => counts.lock().push(page.items.len()),
+                    other => panic!("{other:?}"),
+                }
+            }
+            want_after(vec![], Next::After(Duration::from_secs(60)))
+        }
+        .boxed()
+    });
+    (code, counted)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_maps_to_a_key_by_a_field_is_read_from_the_cache_by_that_field_or_a_label() {
+    let world = World::new().await;
+    for at in 0..150 {
+        world.api.edit("ConfigMap", &format!("n/c{at:03}"), |object| {
+            let thing = ["a", "b", "c"][at % 3];
+            object["data"] = json!({ "thing": thing });
+            object["metadata"]["labels"] = json!({ "half": (at % 2).to_string() });
+        });
+    }
+    let (code, counted) =
+        listing(&[("data.thing=a", ""), ("data.thing == b", "half=1"), ("", "half=0"), ("data.thing=nobody", "")]);
+    let mapped = watch("", "ConfigMap", Some(Mapping::Path("/data/thing".into())));
+    world.run(Plugin::new("p", &code).related(mapped)).await;
+    seconds(70).await;
+    let runs = code.runs();
+    assert!(runs >= 2, "{runs} runs");
+    assert_eq!(*counted.lock(), [50, 25, 75, 0].repeat(runs));
+    assert_eq!(world.dispatcher.plugin_stats()[0].1.live_reads.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_selector_that_only_the_server_understands_is_read_live() {
+    let world = World::new().await;
+    let (code, _) = listing(&[("data.thing!=a", ""), ("data.thing=a,data.x=b", ""), ("data.thing=", ""), ("data", "")]);
+    let mapped = watch("", "ConfigMap", Some(Mapping::Path("/data/thing".into())));
+    world.run(Plugin::new("p", &code).related(mapped)).await;
+    settle().await;
+    assert_eq!(world.dispatcher.plugin_stats()[0].1.live_reads.get(), 4 * code.runs() as u64);
 }
 
 #[tokio::test(start_paused = true)]

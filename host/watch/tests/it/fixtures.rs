@@ -208,6 +208,14 @@ impl World {
         Self { api, caches }
     }
 
+    /// Like [`new`](Self::new), where an index pays for the first object.
+    pub(crate) fn indexing() -> Self {
+        let api = Arc::new(Script::default());
+        let settings = CacheSettings { index_over: 0, ..CacheSettings::default() };
+        let caches = MemberCaches::new(MemberName::new("m").unwrap(), api.clone(), settings);
+        Self { api, caches }
+    }
+
     pub(crate) async fn subscribe(&self, want: Want) -> Listener {
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
         let log: Weak<_> = Arc::downgrade(&heard);
