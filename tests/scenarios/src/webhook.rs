@@ -61,8 +61,9 @@ impl Webhook {
         self.answer.send_replace(answer);
     }
 
-    /// Makes a cluster ask it before it creates or changes objects of a resource (`group/version/resources`, the core group is empty).
-    pub async fn install(&self, looker: &Looker, kind: Kind, resource: &str) -> Result<()> {
+    /// Makes a cluster ask it before it creates or changes objects of a resource (`group/version/resources`, the core group is empty),
+    /// and wait so many seconds for it.
+    pub async fn install(&self, looker: &Looker, kind: Kind, resource: &str, patience: u32) -> Result<()> {
         let [group, version, resources] = resource.split('/').collect::<Vec<_>>()[..] else {
             anyhow::bail!("{resource} is not group/version/resources")
         };
@@ -73,7 +74,7 @@ impl Webhook {
         let configuration = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": object, "metadata": { "name": "motet-test" },
             "webhooks": [{
-                "name": "test.motet.dev", "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 1,
+                "name": "test.motet.dev", "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": patience,
                 "failurePolicy": "Fail",
                 "clientConfig": { "url": format!("https://127.0.0.1:{}/", self.port), "caBundle": base64(self.ca.as_bytes()) },
                 "rules": [{ "apiGroups": [group], "apiVersions": [version], "resources": [resources], "operations": ["CREATE", "UPDATE"] }],

@@ -5,3 +5,7 @@
 mod credentials;
 #[path = "faults/kit.rs"]
 mod kit;
+#[path = "faults/network.rs"]
+mod network;
+#[path = "faults/server.rs"]
+mod server;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use motet_scenarios::{baseline, client::Looker, host::HostProcess, plugins_dir, real::RealCluster, wait, wire::Wire};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) const BASELINE: &str = "namespace-baseline";
 pub(crate) const EDGE: &str = "edge-service";
@@ -13,6 +13,12 @@ pub(crate) const BUDGET: &str = "platform-budget";
 const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
 /// Where EdgeServices are looked at.
 pub(crate) const EDGE_SERVICES: &str = "/apis/apps.motet.dev/v1/namespaces/default/edgeservices";
+
+/// An EdgeService in `default`.
+pub(crate) fn edge_service(name: &str) -> Value {
+    json!({ "apiVersion": "apps.motet.dev/v1", "kind": "EdgeService", "metadata": { "name": name, "namespace": "default" },
+        "spec": { "image": "registry.example/shop:1", "replicas": 2, "port": 8080 } })
+}
 
 /// One cluster, the wire by which the host reaches it, and a client that does without.
 pub(crate) struct Judged {

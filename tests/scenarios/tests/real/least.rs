@@ -149,7 +149,7 @@ async fn three_plugins_converge_with_least_rights_on_two_members() -> Result<()>
 async fn refuse_deployments(looker: &Looker) -> Result<Webhook> {
     let webhook = Webhook::start().await?;
     webhook.says(Answer::Deny("the platform is frozen over the holidays".into()));
-    webhook.install(looker, Kind::Validating, "apps/v1/deployments").await?;
+    webhook.install(looker, Kind::Validating, "apps/v1/deployments", 5).await?;
     let probe = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "probe", "namespace": "default" },
         "spec": { "selector": { "matchLabels": { "a": "b" } }, "template": { "metadata": { "labels": { "a": "b" } },
             "spec": { "containers": [{ "name": "c", "image": "i" }] } } } });
