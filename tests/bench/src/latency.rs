@@ -19,10 +19,31 @@ pub(crate) async fn run(table: &mut Table) -> Result<()> {
     let mut load = Load::start(&fleet).await?;
     for rate in [200, 1000] {
         load.run(&fleet, MEMBERS, rate, WARM_UP, || ()).await?;
+        let before = stages(&fleet).await?;
         let outcome = load.run(&fleet, MEMBERS, rate, WINDOW, || ()).await?;
         show(table, rate, &outcome);
+        let after = stages(&fleet).await?;
+        let means: Vec<String> = (after.iter().zip(&before))
+            .map(|(a, b)| format!("{} {:.2} ms", a.0, 1e3 * (a.1 - b.1) / (a.2 - b.2).max(1.0)))
+            .collect();
+        table.row("the same, where the host spends it, means", means.join(", "), "by its own metrics");
     }
     Ok(())
+}
+
+/// What the host's histograms say so far: name, seconds and count.
+async fn stages(fleet: &Fleet) -> Result<Vec<(&'static str, f64, f64)>> {
+    let mut all = Vec::new();
+    for (name, metric) in [
+        ("in the queue", "motet_queue_wait_seconds"),
+        ("in the sandbox", "motet_sandbox_seconds"),
+        ("sandbox and write", "motet_reconcile_duration_seconds"),
+        ("event to written", "motet_work_latency_seconds"),
+    ] {
+        let of = async |what| fleet.host.metric(&format!("{metric}_{what}")).await;
+        all.push((name, of("sum").await?, of("count").await?));
+    }
+    Ok(all)
 }
 
 fn show(table: &mut Table, rate: u32, outcome: &Outcome) {
