@@ -17,6 +17,10 @@ pub(crate) fn text(host: &Host) -> Result<String, prometheus::Error> {
     }
     bindings(&mut out, host, per_member);
     plugins(&mut out, host);
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        let tasks = runtime.metrics().num_alive_tasks();
+        out.gauge("motet_tasks", "Tasks of the async runtime that have not ended.", &[], tasks as f64);
+    }
     out.text()
 }
 
