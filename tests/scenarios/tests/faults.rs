@@ -3,6 +3,8 @@
 
 #[path = "faults/credentials.rs"]
 mod credentials;
+#[path = "faults/definitions.rs"]
+mod definitions;
 #[path = "faults/kit.rs"]
 mod kit;
 #[path = "faults/network.rs"]

@@ -49,9 +49,7 @@ impl Judged {
     /// Installs the custom resources of the example plugins.
     pub(crate) async fn install(&self) -> Result<()> {
         for plugin in [EDGE, BUDGET] {
-            let file = motet_scenarios::repository().join("plugins").join(plugin).join("crd.yaml");
-            let definition: Value = serde_yaml::from_str(&fs::read_to_string(file)?)?;
-            define(&self.look, &definition).await?;
+            define(&self.look, &shipped_definition(plugin)?).await?;
         }
         Ok(())
     }
@@ -60,6 +58,12 @@ impl Judged {
     pub(crate) async fn shop(&self, namespace: &str) -> Result<()> {
         self.look.namespace(namespace, &[("motet.dev/baseline", "true")]).await.map(drop)
     }
+}
+
+/// The definition that a plugin's folder ships.
+pub(crate) fn shipped_definition(plugin: &str) -> Result<Value> {
+    let file = motet_scenarios::repository().join("plugins").join(plugin).join("crd.yaml");
+    Ok(serde_yaml::from_str(&fs::read_to_string(file)?)?)
 }
 
 /// Installs a custom resource definition and waits until it is served.
