@@ -94,8 +94,13 @@ pub(crate) fn start(
 impl Reflector {
     async fn run(&mut self) {
         loop {
-            // What takes room is boxed and gone before the watch idles: there are thousands of them.
-            let broken = match Box::pin(self.advance()).await {
+            // What takes room is boxed and gone before the watch idles, and not there yet while others list: there are thousands
+            // of streams.
+            let permit = match self.next {
+                Next::List { .. } => Permit::acquire(&self.context.settings).await,
+                Next::Watch => Permit(None),
+            };
+            let broken = match Box::pin(self.advance(permit)).await {
                 Ok(None) => continue,
                 Ok(Some(stream)) => self.follow(Box::new(stream)).await,
                 Err(broken) => broken,
@@ -105,15 +110,15 @@ impl Reflector {
     }
 
     /// Lists, or opens the watch to follow next.
-    async fn advance(&mut self) -> Result<Option<Stream>, Break> {
+    async fn advance(&mut self, permit: Permit) -> Result<Option<Stream>, Break> {
         match &self.next {
             Next::List { version } if self.streaming => {
                 let version = if version == "0" { String::new() } else { version.clone() };
-                self.initial_watch(version).await.map(Some)
+                self.initial_watch(version, permit).await.map(Some)
             }
             Next::List { version } => {
                 let version = version.clone();
-                self.list(version).await.map(|()| None)
+                self.list(version, permit).await.map(|()| None)
             }
             Next::Watch => {
                 let version = self.last.clone();
@@ -158,11 +163,10 @@ impl Reflector {
         Query::new(self.collection.clone()).with("labelSelector", &self.labels).with("fieldSelector", &self.fields)
     }
 
-    async fn list(&mut self, version: String) -> Result<(), Break> {
+    async fn list(&mut self, version: String, mut permit: Permit) -> Result<(), Break> {
         self.resuming = false;
         let doing = format!("listing {}", self.resource);
         let settings = self.context.settings.clone();
-        let mut permit = Permit::acquire(&settings).await;
         let mut token = String::new();
         let mut begun = false;
         loop {
@@ -220,10 +224,9 @@ impl Reflector {
     }
 
     /// A streaming list, which goes on as a watch. Whatever goes wrong before it is complete ends streaming for this stream.
-    async fn initial_watch(&mut self, version: String) -> Result<Stream, Break> {
+    async fn initial_watch(&mut self, version: String, mut permit: Permit) -> Result<Stream, Break> {
         self.resuming = false;
         let settings = self.context.settings.clone();
-        let mut permit = Permit::acquire(&settings).await;
         let run = async {
             let mut stream = self.open_watch(&version, true).await?;
             self.out.push(Change::Reset).await;
