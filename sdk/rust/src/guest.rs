@@ -15,13 +15,17 @@ use crate::{
 /// The answer to `describe`, of which all but the config's schema was written at compile time.
 pub fn describe<P: Plugin>(json: &[u8]) -> Vec<u8> {
     logging::init();
-    with_schema(json, P::DESCRIPTION.config)
+    // Decided at compile time: without a config nothing of schemas is in the component.
+    match P::DESCRIPTION.config {
+        Some(schema) => with_schema(json, schema),
+        None => json.to_vec(),
+    }
 }
 
 /// Adds the schema as the last field of the object that `json` is.
-pub(crate) fn with_schema(json: &[u8], schema: Option<fn() -> schemars::Schema>) -> Vec<u8> {
+pub(crate) fn with_schema(json: &[u8], schema: fn() -> schemars::Schema) -> Vec<u8> {
     let mut json = json.to_vec();
-    if let Some(schema) = schema.and_then(|schema| json::to_vec(&schema()).ok()) {
+    if let Ok(schema) = json::to_vec(schema().as_value()) {
         json.pop();
         json.extend_from_slice(br#","config":"#);
         json.extend_from_slice(&schema);

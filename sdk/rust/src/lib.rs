@@ -35,6 +35,8 @@ mod error;
 pub mod guest;
 mod json;
 mod logging;
+#[cfg(any(target_family = "wasm", test))]
+mod memcmp;
 mod object;
 mod outcome;
 mod query;

@@ -1,6 +1,6 @@
 //! Objects as `k8s-openapi` types, for authors who prefer completeness over speed and size.
 
-use k8s_openapi::{Metadata as _, NamespaceResourceScope, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{NamespaceResourceScope, Resource, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde::de::DeserializeOwned;
 
 use crate::{Context, Gvk, ObjectRef, Query, Result};

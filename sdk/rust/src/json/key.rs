@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{self, EnumAccess, IntoDeserializer, VariantAccess, Visitor, value::CowStrDeserializer};
+use serde::de::{self, EnumAccess, VariantAccess, Visitor};
 
 use super::{
     Error,
     number::{self, Number},
-    read::visit_string,
+    read::visit_borrowed,
 };
 
 type Result<T> = std::result::Result<T, Error>;
@@ -30,7 +30,7 @@ macro_rules! numbers {
                 Some(Number::Unsigned(n)) => visitor.visit_u64(n),
                 Some(Number::Negative(n)) => visitor.visit_i64(n),
                 Some(Number::Float(n)) => visitor.visit_f64(n),
-                None => visit_string(self.0, visitor),
+                None => visitor.visit_str(&self.0),
             }
         }
     )*};
@@ -45,14 +45,26 @@ impl<'de> de::Deserializer<'de> for Key<'de> {
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visit_string(self.0, visitor)
+        visitor.visit_string(self.0.into_owned())
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visit_borrowed(self.0, visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_str(&self.0)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visitor.visit_unit()
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match &*self.0 {
             "true" => visitor.visit_bool(true),
             "false" => visitor.visit_bool(false),
-            _ => visit_string(self.0, visitor),
+            _ => visitor.visit_str(&self.0),
         }
     }
 
@@ -74,7 +86,7 @@ impl<'de> de::Deserializer<'de> for Key<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        char str string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        char string bytes byte_buf unit unit_struct seq tuple tuple_struct map struct
     }
 }
 
@@ -83,8 +95,7 @@ impl<'de> EnumAccess<'de> for Key<'de> {
     type Variant = Unit;
 
     fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Unit)> {
-        let name: CowStrDeserializer<'de, Error> = self.0.into_deserializer();
-        Ok((seed.deserialize(name)?, Unit))
+        Ok((seed.deserialize(self)?, Unit))
     }
 }
 

@@ -37,7 +37,17 @@ impl<'de> Reader<'de> {
     }
 
     /// The next byte that is no space.
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
+        match self.text.as_bytes().get(self.at) {
+            Some(&byte) if byte > b' ' => Some(byte),
+            _ => self.pass_spaces(),
+        }
+    }
+
+    // What a host sends has none.
+    #[cold]
+    fn pass_spaces(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.at) {
                 Some(b' ' | b'\n' | b'\t' | b'\r') => self.at += 1,
@@ -269,7 +279,8 @@ fn visit_number<'de, V: Visitor<'de>>(number: Number, visitor: V) -> Result<V::V
     }
 }
 
-pub(super) fn visit_string<'de, V: Visitor<'de>>(text: Cow<'de, str>, visitor: V) -> Result<V::Value> {
+/// For visitors that may insist on borrowing. The others get one call only, lest their code be there twice.
+pub(super) fn visit_borrowed<'de, V: Visitor<'de>>(text: Cow<'de, str>, visitor: V) -> Result<V::Value> {
     match text {
         Cow::Borrowed(text) => visitor.visit_borrowed_str(text),
         Cow::Owned(text) => visitor.visit_string(text),
@@ -285,15 +296,6 @@ macro_rules! numbers {
     )*};
 }
 
-macro_rules! strings {
-    ($($method:ident)*) => {$(
-        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-            let text = self.wanted_string(&visitor)?;
-            visit_string(text, visitor)
-        }
-    )*};
-}
-
 impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
     type Error = Error;
 
@@ -302,11 +304,28 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32 deserialize_f64
     }
 
-    strings! { deserialize_char deserialize_str deserialize_string deserialize_identifier }
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        visit_borrowed(self.wanted_string(&visitor)?, visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let text = self.wanted_string(&visitor)?;
+        visitor.visit_string(text.into_owned())
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let text = self.wanted_string(&visitor)?;
+        visitor.visit_str(&text)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let text = self.wanted_string(&visitor)?;
+        visitor.visit_str(&text)
+    }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
         match self.peek() {
-            Some(b'"') => visit_string(self.string()?, visitor),
+            Some(b'"') => visitor.visit_string(self.string()?.into_owned()),
             Some(b'{') => {
                 self.open()?;
                 self.map(visitor)
