@@ -16,10 +16,11 @@ use motet_core::{
 use motet_queue::Queue;
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    member::Member, quarantine::Quarantine, rate::Rate, record::RecordKeeper, stats::BindingStats,
+    fights::Fight, member::Member, quarantine::Quarantine, rate::Rate, record::RecordKeeper, stats::BindingStats,
     subscriptions::Subscriptions, suppress::Normalised,
 };
 
@@ -58,6 +59,7 @@ pub struct BindingStatus {
 pub(crate) struct KeyMemory {
     pub(crate) previous: Arc<Vec<Rejected>>,
     pub(crate) kills: u32,
+    pub(crate) fight: Fight,
 }
 
 /// Failed keys that one binding remembers at most.
@@ -194,7 +196,7 @@ impl Binding {
         let mut keys = self.keys.lock();
         let mut memory = keys.remove(target).unwrap_or_default();
         change(&mut memory);
-        let worth = !memory.previous.is_empty() || memory.kills > 0;
+        let worth = !memory.previous.is_empty() || memory.kills > 0 || !memory.fight.is_over(Instant::now());
         if worth && keys.len() < MAX_REMEMBERED {
             keys.insert(target.clone(), memory);
         }
@@ -203,7 +205,7 @@ impl Binding {
     pub(crate) fn forget_kills(&self) {
         let mut keys = self.keys.lock();
         keys.values_mut().for_each(|m| m.kills = 0);
-        keys.retain(|_, m| !m.previous.is_empty());
+        keys.retain(|_, m| !m.previous.is_empty() || !m.fight.is_over(Instant::now()));
     }
 
     /// The function by which its subscriptions enqueue keys: nothing while it is not live.

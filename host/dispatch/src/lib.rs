@@ -8,6 +8,7 @@ mod binding;
 mod diff;
 mod dispatcher;
 mod events;
+mod fights;
 mod finalizer;
 mod leave;
 mod member;

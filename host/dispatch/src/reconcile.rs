@@ -219,6 +219,7 @@ impl Run<'_> {
             target: self.target(),
         };
         let written = writer.write(plan).await;
+        self.fights(&writer, &written).await;
         self.shared.report(
             &self.binding.plugin,
             KeyReport {
@@ -258,6 +259,19 @@ impl Run<'_> {
             outcome.next
         };
         self.settled(result, next);
+    }
+
+    /// A key that keeps taking fields from somebody who takes them back is slowed down; what it wrote now stands.
+    async fn fights(&self, writer: &Writer<'_>, written: &Written) {
+        if written.taken.is_empty() {
+            return;
+        }
+        let mut wait = None;
+        self.binding.remember(self.target(), |memory| wait = memory.fight.taken(Instant::now()));
+        if let Some(wait) = wait {
+            writer.note_fight(&written.taken, wait).await;
+            self.shared.queue.add_backoff(self.running.key.clone(), wait);
+        }
     }
 
     async fn remove_finalizer(&self) -> Result<(), ApiError> {

@@ -1,6 +1,10 @@
 //! Sends what was planned: nothing that is true already, unforced before forced, each write whatever became of the others.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use motet_core::{
@@ -36,6 +40,8 @@ pub(crate) struct Written {
     pub(crate) rejected: Vec<Rejected>,
     /// What caches have to show before the key may run again.
     pub(crate) barriers: Vec<Wait>,
+    /// Objects of which fields were taken by force, and from whom.
+    pub(crate) taken: Vec<(ObjectRef, BTreeSet<String>)>,
 }
 
 /// A write that caches are to show.
@@ -126,7 +132,10 @@ impl Writer<'_> {
             let revision = self.binding.revision.load_full();
             self.binding.record.ensure(&revision, std::slice::from_ref(&object.gvk), &self.member.api).await?;
         }
-        let answer = self.send_apply(object, resource, &apply).await?;
+        let (answer, losers) = self.send_apply(object, resource, &apply).await?;
+        if !losers.is_empty() {
+            written.taken.push((object.clone(), losers));
+        }
         let meta = Meta::scan(&answer).unwrap_or_default();
         self.remember(object, &apply, &answer);
         let changed = cached.as_ref().is_none_or(|c| c.resource_version != *meta.resource_version);
@@ -136,13 +145,13 @@ impl Writer<'_> {
         Ok(Done::Sent(200))
     }
 
-    /// Unforced first: a conflict is told to people before fields change hands.
+    /// Unforced first: a conflict is told to people before fields change hands. Says from whom they were taken.
     async fn send_apply(
         &self,
         object: &ObjectRef,
         resource: &motet_core::Resource,
         apply: &Apply,
-    ) -> Result<Bytes, ApiError> {
+    ) -> Result<(Bytes, BTreeSet<String>), ApiError> {
         let write = |force| Write::Apply {
             body: apply.body.clone(),
             manager: field_manager(&self.binding.plugin),
@@ -152,19 +161,23 @@ impl Writer<'_> {
         let verb = if apply.status { "status" } else { "apply" };
         match self.send(object, resource, verb, write(false)).await {
             Err(conflict) if conflict.is_apply_conflict() => {
-                self.note_conflict(object, &conflict).await;
-                if apply.force { self.send(object, resource, verb, write(true)).await } else { Err(conflict) }
+                let managers = self.note_conflict(object, &conflict).await;
+                if apply.force {
+                    Ok((self.send(object, resource, verb, write(true)).await?, managers))
+                } else {
+                    Err(conflict)
+                }
             }
-            other => other,
+            other => Ok((other?, BTreeSet::new())),
         }
     }
 
-    async fn note_conflict(&self, object: &ObjectRef, conflict: &ApiError) {
-        for cause in &conflict.causes {
-            // `conflict with "MANAGER" using v1`: the server says the manager in no other way.
-            let manager = cause.message.split('"').nth(1).unwrap_or("unknown");
-            self.stats.conflict(manager);
-        }
+    /// Counts a conflict and tells people; says who owns the fields.
+    async fn note_conflict(&self, object: &ObjectRef, conflict: &ApiError) -> BTreeSet<String> {
+        // `conflict with "MANAGER" using v1`: the server says the manager in no other way.
+        let manager = |message: &str| message.split('"').nth(1).unwrap_or("unknown").to_owned();
+        let managers: BTreeSet<String> = conflict.causes.iter().map(|cause| manager(&cause.message)).collect();
+        managers.iter().for_each(|manager| self.stats.conflict(manager));
         let event = EventIntent {
             regarding: object.clone(),
             warning: true,
@@ -174,6 +187,24 @@ impl Writer<'_> {
         };
         if let Err(error) = self.events.send(&self.binding.plugin, self.member, &event).await {
             tracing::debug!(plugin = %self.binding.plugin, member = %self.member.name(), %error, "the Event about a conflict was not written");
+        }
+        managers
+    }
+
+    /// Tells people that fields go to and fro, and what becomes of it.
+    pub(crate) async fn note_fight(&self, taken: &[(ObjectRef, BTreeSet<String>)], wait: Duration) {
+        let own = field_manager(&self.binding.plugin);
+        for (object, losers) in taken {
+            let others = losers.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let note = format!(
+                "{own} and {others} keep taking the same fields from each other; {own} waits longer each time: let only one of them set the fields that the Event ApplyConflict names"
+            );
+            tracing::warn!(plugin = %self.binding.plugin, member = %self.member.name(), key = %self.target, %object, ?wait, "{note}");
+            let (reason, action) = ("FieldFight".into(), "Apply".into());
+            let event = EventIntent { regarding: object.clone(), warning: true, reason, action, note };
+            if let Err(error) = self.events.send(&self.binding.plugin, self.member, &event).await {
+                tracing::debug!(plugin = %self.binding.plugin, member = %self.member.name(), %error, "the Event about a fight was not written");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use motet_core::outcome::Intent;
 use motet_dispatch::IntentResult;
 use serde_json::json;
 
-use super::world::{Plugin, Script, World, config_map, plugin, settle};
+use super::world::{Plugin, Script, World, config_map, plugin, seconds, settle};
 
 async fn contested(force: bool) -> (World, std::sync::Arc<Script>) {
     let world = World::new().await;
@@ -58,4 +58,32 @@ async fn a_field_that_becomes_free_is_applied_and_previous_is_empty_again() {
     settle().await;
     assert!(code.last().previous.is_empty());
     assert_eq!(code.last().attempt, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_is_taken_back_each_time_is_taken_ever_more_slowly_and_people_are_told() {
+    let (world, _) = contested(true).await;
+    world.api.drain();
+    // Whenever it is ours, somebody else takes it back at once, for ten minutes.
+    let mut taken = 0;
+    for _ in 0..1200 {
+        settle().await;
+        if world.api.object("ConfigMap", "n/x").unwrap()["data"]["k"] == "ours" {
+            taken += 1;
+            world.api.edit("ConfigMap", "n/x", |object| object["data"] = json!({ "k": "theirs" }));
+        }
+    }
+    assert!((10..25).contains(&taken), "taken {taken} times in ten minutes");
+    let notes: Vec<String> = world
+        .api
+        .names("Event")
+        .iter()
+        .filter_map(|name| world.api.object("Event", name))
+        .filter(|event| event["reason"] == "FieldFight")
+        .map(|event| event["note"].to_string())
+        .collect();
+    assert!(!notes.is_empty() && notes.iter().all(|note| note.contains("motet/p and other")), "{notes:?}");
+    // Nobody takes it any more: it stays.
+    seconds(70).await;
+    assert_eq!(world.api.object("ConfigMap", "n/x").unwrap()["data"]["k"], "ours");
 }
