@@ -13,8 +13,9 @@ use crate::args::New;
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../rust");
 
 /// What is written, and where. `.in` keeps cargo and rustfmt from taking the templates for their own.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("Cargo.toml", include_str!("../templates/Cargo.toml.in")),
+    ("build.rs", include_str!("../templates/build.rs.in")),
     ("src/lib.rs", include_str!("../templates/lib.rs.in")),
     ("{name}.yaml", include_str!("../templates/plugin.yaml.in")),
     ("README.md", include_str!("../templates/README.md.in")),
