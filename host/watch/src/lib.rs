@@ -4,6 +4,9 @@
 //! which a plugin reads exactly its own scope and projection. A change becomes a key by the subscription's [`Map`], if its
 //! trigger counts it, and goes to its [`Sink`]. Objects are kept as (compressed) JSON bytes of the union of what the subscribers
 //! read; what the host itself needs (owners, digests of owned fields, labels) is taken from the full object before that.
+//!
+//! Thousands of caches idle in one host, so what is the same for all members is held once ([`Plans`]), and what one cache holds
+//! is kept small. Reads by value go through an [`Index`] where one was declared; it costs memory only until its last subscriber leaves.
 
 mod body;
 mod cache;
