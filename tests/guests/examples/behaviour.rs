@@ -82,16 +82,7 @@ fn reconcile(ctx: &Context<Config>) -> Result<Outcome> {
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
             if now.as_secs() > 1_700_000_000 { Ok(Outcome::new()) } else { Err(Error::terminal("no real clock")) }
         }
-        "environment" => {
-            let (vars, args) = (std::env::vars().count(), std::env::args().count());
-            let files = std::fs::read_dir("/").is_ok();
-            let socket = std::net::TcpStream::connect("127.0.0.1:1").err().map(|e| e.kind());
-            if vars == 0 && args == 0 && !files && socket != Some(std::io::ErrorKind::ConnectionRefused) {
-                Ok(Outcome::new())
-            } else {
-                Err(Error::terminal(format!("vars {vars} args {args} files {files} socket {socket:?}")))
-            }
-        }
+        "environment" => look_around(),
         "retry" => Err(Error::retry_after("later", std::time::Duration::from_secs(7))),
         "terminal" => Err(Error::terminal("never")),
         "remember" => {
@@ -103,6 +94,18 @@ fn reconcile(ctx: &Context<Config>) -> Result<Outcome> {
             }
         }
         other => Err(Error::terminal(format!("unknown behaviour {other:?}"))),
+    }
+}
+
+/// Looks for what a sandbox must not have.
+fn look_around() -> Result<Outcome> {
+    let (vars, args) = (std::env::vars().count(), std::env::args().count());
+    let files = std::fs::read_dir("/").is_ok();
+    let socket = std::net::TcpStream::connect("127.0.0.1:1").err().map(|e| e.kind());
+    if vars == 0 && args == 0 && !files && socket != Some(std::io::ErrorKind::ConnectionRefused) {
+        Ok(Outcome::new())
+    } else {
+        Err(Error::terminal(format!("vars {vars} args {args} files {files} socket {socket:?}")))
     }
 }
 
