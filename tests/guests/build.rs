@@ -3,6 +3,6 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_FAMILY").as_deref() == Ok("wasm") {
-        println!("cargo::rustc-link-arg-examples=--initial-memory=2097152");
+        println!("cargo::rustc-link-arg=--initial-memory=2097152");
     }
 }
