@@ -38,6 +38,7 @@ impl Client {
             transport: Arc::new(Transport::new(&connection, &settings)?),
             discovery: Arc::new(Discovery::new()),
             settings: Arc::new(settings),
+            revision: Arc::default(),
         };
         Ok(Self { connection: Arc::new(RwLock::new(connection)), context })
     }

@@ -2,9 +2,10 @@
 //!
 //! It lists (at version "0" first, later not older than what it has, after an expired or too new version at ""), then watches from the list's
 //! version and resumes from the last version seen. Only an expired version, a missing or forbidden kind, or a malformed event make it list
-//! again; everything else backs off and resumes.
+//! again; everything else backs off and resumes, over a new connection only where the server still is where it was.
 
 mod breaks;
+mod revision;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use tokio::{
 };
 
 use self::breaks::{Break, Then, Wait};
+pub(crate) use self::revision::Revision;
 use crate::{
     Backoff, Settings,
     backlog::{self, Sender},
@@ -34,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) transport: Arc<Transport>,
     pub(crate) discovery: Arc<Discovery>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) revision: Arc<Revision>,
 }
 
 /// Where to go on.
@@ -60,6 +63,8 @@ struct Reflector {
     streaming: bool,
     /// The subscriber named a version to resume from and does not know yet that the server took it.
     resuming: bool,
+    /// The last version is from an earlier connection: the server may have gone back since.
+    doubtful: bool,
 }
 
 /// Starts a list+watch in a task of its own, which ends when the stream is dropped.
@@ -80,6 +85,7 @@ pub(crate) fn start(
         out,
         backoff: Backoff::new(watch.backoff.0, watch.backoff.1, watch.backoff_reset),
         resuming: resume.is_some(),
+        doubtful: resume.is_some(),
         next: if resume.is_some() { Next::Watch } else { Next::List { version: "0".into() } },
         last: resume.unwrap_or_default(),
         paged: false,
@@ -122,6 +128,10 @@ impl Reflector {
             }
             Next::Watch => {
                 let version = self.last.clone();
+                if self.doubtful {
+                    revision::confirm(&self.context, &self.resource, self.query(), &version).await?;
+                    self.doubtful = false;
+                }
                 let mut stream = self.open_watch(&version, false).await?;
                 // Some aggregated servers list without a version. A watch from there starts with what exists, in no order: no version is
                 // recorded before an event that is not ADDED.
@@ -138,6 +148,10 @@ impl Reflector {
         let settings = &self.context.settings.watch;
         if broken.reason == "KindMissing" {
             self.context.discovery.invalidate();
+        }
+        if broken.loses_server() {
+            self.context.revision.forget();
+            self.doubtful = true;
         }
         self.next = match broken.then {
             // A watch from no version cannot be resumed: deletions would be missed.

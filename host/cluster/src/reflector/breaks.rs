@@ -52,6 +52,17 @@ impl Break {
         Self::new("Silent", message, Then::Resume, Wait::None)
     }
 
+    /// The server is behind what was seen of it: it was restored from an older state.
+    pub(super) fn went_back(seen: u64, now: u64) -> Self {
+        let message = format!("the server is at version {now}, it has been at {seen}: restored from an older state?");
+        Self::new("WentBack", message, Then::ListFrom(String::new()), Wait::None)
+    }
+
+    /// Whether another server may answer next, or the same one from an older state.
+    pub(super) fn loses_server(&self) -> bool {
+        self.reason == "ConnectionFailed"
+    }
+
     pub(super) fn overflow(doing: &str) -> Self {
         Self::new("Overflow", format!("{doing}: the subscriber is too slow"), Then::Resume, Wait::None)
     }

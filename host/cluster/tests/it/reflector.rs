@@ -100,19 +100,49 @@ async fn the_end_of_a_watch_resumes_from_the_last_version_without_a_list() {
 
 #[tokio::test]
 async fn a_given_version_is_resumed_from_without_a_list() {
-    let server = Server::script(vec![Reply::open(&[event("ADDED", "b", "78")])]).await;
-    let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
+    let at = Reply::list("80", "", &["a"]);
+    let server = Server::script(vec![at, Reply::open(&[event("ADDED", "b", "78")]), idle()]).await;
+    let client = server.client();
+    let mut stream = client.watch(&pods(), &Scope::default(), Some("77".into()));
     assert_eq!(until(&mut stream, "upsert b").await, "resumed, upsert b");
-    assert_eq!(asked(&server), ["watch 77"]);
+    // One object said how far the server is; whoever resumes from before that need not ask.
+    let mut other = client.watch(&pods(), &Scope::default(), Some("79".into()));
+    assert_eq!(next(&mut other).await, "resumed");
+    assert_eq!(asked(&server), ["list  1", "watch 77", "watch 79"]);
+}
+
+#[tokio::test]
+async fn a_server_that_went_back_is_listed_anew_and_not_watched_in_silence() {
+    let server = Server::script(vec![Reply::list("40", "", &["a"]), Reply::list("41", "", &["a", "b"]), idle()]).await;
+    let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
+    assert_eq!(until(&mut stream, "synced 41").await, "WentBack, reset, initial a, initial b, synced 41");
+    // The same after a connection that broke under a watch.
+    let server = Server::script(vec![
+        Reply::list("77", "", &["a"]),
+        Reply::cut("{"),
+        Reply::list("40", "", &["b"]),
+        Reply::list("40", "", &["b"]),
+        idle(),
+    ])
+    .await;
+    let mut stream = watch(&server, settings());
+    assert_eq!(
+        until(&mut stream, "synced 40").await,
+        "reset, initial a, synced 77, ConnectionFailed, WentBack, reset, initial b, synced 40"
+    );
+    assert_eq!(asked(&server)[..4], ["list 0 500", "watch 77", "list  1", "list"]);
 }
 
 #[tokio::test]
 async fn a_resumed_watch_is_told_once_it_is_open_and_only_then() {
     let refused = Reply::status(401, "Unauthorized", "who are you");
-    let server = Server::script(vec![refused, Reply::lines(&[]), Reply::open(&[event("ADDED", "b", "78")])]).await;
+    let at = || Reply::list("77", "", &[]);
+    let server =
+        Server::script(vec![at(), refused, Reply::lines(&[]), Reply::open(&[event("ADDED", "b", "78")])]).await;
     let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
     assert_eq!(until(&mut stream, "upsert b").await, "Unauthorized, resumed, Closed, upsert b");
-    let server = Server::script(vec![Reply::status(410, "Expired", "old"), Reply::list("90", "", &[]), idle()]).await;
+    let server =
+        Server::script(vec![at(), Reply::status(410, "Expired", "old"), Reply::list("90", "", &[]), idle()]).await;
     let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
     assert_eq!(until(&mut stream, "synced 90").await, "Expired, reset, synced 90", "a list is no resumption");
 }
@@ -161,6 +191,7 @@ async fn throttling_server_errors_and_broken_connections_back_off_without_a_list
         Reply::status(500, "InternalError", "etcd"),
         Reply::lines(&[error]),
         Reply::cut(&format!("{}\n{{\"type\":\"ADD", event("ADDED", "a", "11"))),
+        Reply::list("11", "", &[]),
         Reply::status(401, "Unauthorized", "who"),
         Reply::open(&[event("ADDED", "b", "12")]),
     ])
@@ -170,7 +201,8 @@ async fn throttling_server_errors_and_broken_connections_back_off_without_a_list
         until(&mut stream, "upsert b").await,
         "reset, synced 10, Throttled, ServerError, ServerError, upsert a, ConnectionFailed, Unauthorized, upsert b"
     );
-    assert_eq!(asked(&server), ["list 0 500", "watch 10", "watch 10", "watch 10", "watch 10", "watch 11", "watch 11"]);
+    let expected = ["list 0 500", "watch 10", "watch 10", "watch 10", "watch 10", "list  1", "watch 11", "watch 11"];
+    assert_eq!(asked(&server), expected);
 }
 
 #[tokio::test]

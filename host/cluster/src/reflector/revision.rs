@@ -1,0 +1,46 @@
+//! Whether a server still is where its watchers were.
+//!
+//! Versions are etcd's revisions. A cluster that was restored from an older snapshot counts on from there, and a watch from a
+//! version that it has not reached is accepted and says nothing until it is: whatever happens before is lost in silence. So a
+//! watch that resumes over a new connection first makes sure that the server has been where it was.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Context, breaks::Break, whole_page};
+use crate::paths::Query;
+use motet_core::{Resource, object::rv_number};
+
+/// The greatest version that the server behind one client is known to have reached since the last broken connection; 0 for none.
+#[derive(Debug, Default)]
+pub(crate) struct Revision(AtomicU64);
+
+impl Revision {
+    /// The connection broke: it may be another server, or one that went back.
+    pub(super) fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn saw(&self, version: u64) {
+        self.0.fetch_max(version, Ordering::Relaxed);
+    }
+
+    fn reached(&self, version: u64) -> bool {
+        self.0.load(Ordering::Relaxed) >= version
+    }
+}
+
+/// Makes sure that the server has reached `version`: by what is known of it, else by one object of the kind. Versions that are
+/// no numbers cannot be compared, and pass.
+pub(super) async fn confirm(context: &Context, resource: &Resource, query: Query, version: &str) -> Result<(), Break> {
+    let Some(wanted) = rv_number(version) else { return Ok(()) };
+    if context.revision.reached(wanted) {
+        return Ok(());
+    }
+    let doing = format!("asking how far {resource} are");
+    // Without a version, so that the answer is not from a cache that lags.
+    let page = whole_page(context, resource, &doing, query.with("limit", "1").finish()).await;
+    let (_, meta) = page.map_err(|error| Break::of_watch(&error))?;
+    let Some(now) = rv_number(&meta.resource_version) else { return Ok(()) };
+    context.revision.saw(now);
+    if now < wanted { Err(Break::went_back(wanted, now)) } else { Ok(()) }
+}
