@@ -36,7 +36,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     if hub.is_none() && args.members.is_empty() {
         bail!("there is neither a hub nor any member: name a hub with --hub or kubeconfigs with --members");
     }
-    let runtime = Runtime::new(&motet_runtime::Settings::default(), artifacts(&args)?)
+    let sandboxes = motet_runtime::Settings::default();
+    let runtime = Runtime::new(&sandboxes, artifacts(&args)?)
         .map_err(|e| anyhow::anyhow!("the Wasm engine cannot be started: {e:#}"))?;
 
     let mut sources = Vec::new();
@@ -71,7 +72,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     });
 
     let workers = args.workers.map_or_else(cores, usize::from);
-    let mut tasks = dispatcher.start_workers(workers);
+    let mut tasks = dispatcher.start_workers(workers, sandboxes.sandboxes as usize);
     tokio::spawn(follow_plugins(dispatcher.clone(), plugins));
     start_sources(&args, &catalog, hub.as_ref());
     let (fleet, members) = Fleet::start(fleet_settings(&args, client), providers(&args, hub.as_ref()));

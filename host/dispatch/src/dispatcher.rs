@@ -18,6 +18,7 @@ use crate::{
     member::{EngagedMember, Member},
     reconcile,
     report::{KeyReport, Reports},
+    slots::Slots,
     start,
     stats::{BindingStats, PluginStats},
 };
@@ -103,20 +104,26 @@ impl Dispatcher {
         }))
     }
 
-    /// Starts `workers` tasks that take keys until the queue is shut down.
-    pub fn start_workers(&self, workers: usize) -> tokio::task::JoinSet<()> {
+    /// Takes keys until the queue is shut down: at most `workers` of them compute at once, at most `sandboxes` exist. A key that waits
+    /// for its member, be it for a read or a write, holds no worker.
+    pub fn start_workers(&self, workers: usize, sandboxes: usize) -> tokio::task::JoinSet<()> {
+        let (slots, shared) = (Slots::new(workers, sandboxes), self.0.clone());
         let mut tasks = tokio::task::JoinSet::new();
-        for _ in 0..workers.max(1) {
-            let shared = self.0.clone();
-            tasks.spawn(async move {
-                while let Some(running) = shared.queue.get().await {
-                    let key = &running.key;
-                    let span =
-                        tracing::info_span!("reconcile", plugin = %key.plugin, member = %key.member, key = %key.target);
-                    reconcile::run(&shared, running).instrument(span).await;
-                }
-            });
-        }
+        tasks.spawn(async move {
+            let mut runs = tokio::task::JoinSet::new();
+            loop {
+                // Taken before the key: who waits for a worker waits in the queue, which knows whose turn it is.
+                let slot = slots.worker().await;
+                let Some(running) = shared.queue.get().await else { break };
+                while runs.try_join_next().is_some() {}
+                let key = &running.key;
+                let span =
+                    tracing::info_span!("reconcile", plugin = %key.plugin, member = %key.member, key = %key.target);
+                let shared = shared.clone();
+                runs.spawn(async move { reconcile::run(&shared, running, slot).await }.instrument(span));
+            }
+            while runs.join_next().await.is_some() {}
+        });
         tasks
     }
 

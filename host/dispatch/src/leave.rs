@@ -20,6 +20,7 @@ use crate::{
     plan::Planner,
     reads,
     record::{self, Record},
+    slots::Slots,
     write::Writer,
 };
 
@@ -65,7 +66,8 @@ async fn clean_up(shared: &Arc<Shared>, binding: &Arc<Binding>) {
             config: (*binding.config.load_full()).clone(),
             previous: Arc::default(),
         };
-        let calls = reads::host_calls(binding, &subscriptions, &stats);
+        let slot = Arc::new(Slots::apart().await);
+        let calls = reads::host_calls(binding, &subscriptions, &stats, &slot);
         let outcome = match revision.sandbox.reconcile(request, &revision.limits, calls).await {
             Ok(outcome) => outcome,
             Err(error) => {

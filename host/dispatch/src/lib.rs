@@ -19,6 +19,7 @@ mod reads;
 mod reconcile;
 mod record;
 mod report;
+mod slots;
 mod start;
 mod stats;
 mod subscriptions;

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::{
     binding::Binding,
+    slots::Slot,
     stats::PluginStats,
     subscriptions::{Subscriptions, Watched},
 };
@@ -29,9 +30,10 @@ pub(crate) fn host_calls(
     binding: &Arc<Binding>,
     subscriptions: &Arc<Subscriptions>,
     stats: &Arc<PluginStats>,
+    slot: &Arc<Slot>,
 ) -> HostCalls {
-    let reader =
-        Arc::new(Reader { binding: binding.clone(), subscriptions: subscriptions.clone(), stats: stats.clone() });
+    let (binding, subscriptions) = (binding.clone(), subscriptions.clone());
+    let reader = Arc::new(Reader { binding, subscriptions, stats: stats.clone(), slot: slot.clone() });
     Arc::new(move |call| {
         let reader = reader.clone();
         Box::pin(async move {
@@ -53,6 +55,7 @@ struct Reader {
     binding: Arc<Binding>,
     subscriptions: Arc<Subscriptions>,
     stats: Arc<PluginStats>,
+    slot: Arc<Slot>,
 }
 
 impl Reader {
@@ -62,8 +65,12 @@ impl Reader {
             self.allow(&watched.resource, "get", namespace, Some(&object.name.name))?;
             return Ok(watched.get(&object.name));
         }
+        self.slot.without(self.get_live(object)).await
+    }
+
+    async fn get_live(&self, object: &ObjectRef) -> Result<Option<Bytes>, ReadError> {
         let resource = self.resource(&object.gvk).await?;
-        self.allow(&resource, "get", namespace, Some(&object.name.name))?;
+        self.allow(&resource, "get", object.name.namespace.as_deref(), Some(&object.name.name))?;
         let member = self.live().await;
         let found = member.api.get(&resource, &object.name).await.map_err(|error| {
             member.note(&error);
@@ -80,10 +87,14 @@ impl Reader {
             self.allow(&watched.resource, "list", query.namespace.as_deref(), None)?;
             return list_cached(watched, &query, field);
         }
+        self.slot.without(self.list_live(gvk, &query)).await
+    }
+
+    async fn list_live(&self, gvk: &Gvk, query: &ListQuery) -> Result<Page, ReadError> {
         let resource = self.resource(gvk).await?;
         self.allow(&resource, "list", query.namespace.as_deref(), None)?;
         let member = self.live().await;
-        let mut page = member.api.list(&resource, &query).await.map_err(|error| {
+        let mut page = member.api.list(&resource, query).await.map_err(|error| {
             member.note(&error);
             ReadError::Api(error)
         })?;

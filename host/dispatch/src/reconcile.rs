@@ -24,6 +24,7 @@ use crate::{
     quarantine::Verdict,
     reads,
     report::KeyReport,
+    slots::Slot,
     stats::{Outcome, PluginStats},
     subscriptions::Subscriptions,
     write::{Wait, Writer, Written},
@@ -51,7 +52,7 @@ struct Run<'a> {
 }
 
 /// Runs `running` to its end; what it asks for next is in the queue before the key is given back.
-pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
+pub(crate) async fn run(shared: &Arc<Shared>, running: Running, slot: Slot) {
     let Some(binding) = shared.binding(&running.key.plugin, &running.key.member) else { return };
     let Some(subscriptions) = binding.subscriptions.load_full().filter(|_| binding.is_live()) else { return };
     let now = Instant::now();
@@ -67,7 +68,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, running: Running) {
     let member = binding.member.load_full();
     let run =
         Run { shared, binding: &binding, member, subscriptions, stats, running: &running, waits: Mutex::default() };
-    run.reconcile().await;
+    run.reconcile(Arc::new(slot)).await;
     run.park();
     if verdict == Verdict::Probe {
         binding.quarantine.lock().unanswered();
@@ -82,7 +83,7 @@ impl Run<'_> {
         &self.running.key.target
     }
 
-    async fn reconcile(&self) {
+    async fn reconcile(&self, slot: Arc<Slot>) {
         let info = self.primary_info();
         let revision = self.binding.revision.load_full();
         let finalized = revision.description.finalizer && revision.spec.mode == Mode::Enforce;
@@ -94,16 +95,19 @@ impl Run<'_> {
             }
             if !deleting
                 && !held
-                && let Err(error) = self.add_finalizer(info).await
+                && let Err(error) = slot.without(self.add_finalizer(info)).await
             {
                 return self.api_failure("adding the finalizer", &error);
             }
         }
         let request = self.request(deleting, revision.limits.deadline);
-        let calls = reads::host_calls(self.binding, &self.subscriptions, &self.stats);
+        let calls = reads::host_calls(self.binding, &self.subscriptions, &self.stats, &slot);
+        let sandbox = slot.sandbox().await;
         let started = Instant::now();
         let returned = revision.sandbox.reconcile(request, &revision.limits, calls).await;
         self.stats.sandbox_seconds.observe(started.elapsed());
+        drop(sandbox);
+        slot.leave();
         match returned {
             Ok(outcome) => {
                 self.returned();

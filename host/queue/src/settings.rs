@@ -24,7 +24,7 @@ impl Default for Settings {
             cap: Duration::from_secs(1000),
             patience: 8,
             concurrency: 8,
-            member_concurrency: u32::MAX,
+            member_concurrency: 32,
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { sandboxes: 128, keep_resident: 4 << 20, max_memory: 1 << 30 }
+        Self { sandboxes: 256, keep_resident: 4 << 20, max_memory: 1 << 30 }
     }
 }
 

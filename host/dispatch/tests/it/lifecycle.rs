@@ -6,7 +6,10 @@ use futures::FutureExt as _;
 use motet_dispatch::BindingState::{Active, Parked};
 use serde_json::json;
 
-use super::world::{Plugin, Script, World, apply, info, member, members_with, plugin, seconds, settle, want, watch};
+use super::{
+    member::FakeMember,
+    world::{Plugin, Script, World, apply, count, info, member, members_with, plugin, seconds, settle, want, watch},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_kind_parks_only_its_binding_which_starts_when_the_kind_appears() {
@@ -190,4 +193,42 @@ async fn a_plugin_that_is_removed_and_added_at_once_runs() {
     world.touch("n/a");
     settle().await;
     assert_eq!(code.runs(), runs + 1);
+}
+
+/// Nobody waits for a member that never answers but its own keys: neither where they wait for a write nor for a live read.
+#[tokio::test(start_paused = true)]
+async fn a_member_that_never_answers_holds_no_worker() {
+    let code = Script::reading(|r, calls| {
+        async move {
+            let name = r.target.to_string();
+            if r.member.name.as_str() == "silent" && name.ends_with('r') {
+                count(&calls, "Namespace").await;
+            }
+            want(vec![apply(&name, json!({}))])
+        }
+        .boxed()
+    });
+    let world = World::new().await;
+    let silent = Arc::new(FakeMember::serving());
+    for n in 0..20 {
+        silent.edit("Thing", &format!("n/{n}w"), |_| {});
+        silent.edit("Thing", &format!("n/{n}r"), |_| {});
+    }
+    silent.fall_silent();
+    let name = motet_core::MemberName::new("silent").unwrap();
+    let other = motet_core::request::MemberInfo { name: name.clone(), uid: "uid-silent".into(), labels: vec![] };
+    let caches = motet_watch::MemberCaches::new(name, silent.clone(), motet_watch::CacheSettings::default());
+    world.dispatcher.engage(motet_dispatch::EngagedMember {
+        info: Arc::new(other),
+        api: silent,
+        caches,
+        paused: false,
+    });
+    world.run(Plugin::new("p", &code)).await;
+    for n in 0..20 {
+        world.api.edit("Thing", &format!("n/late-{n}"), |_| {});
+    }
+    settle().await;
+    let written: Vec<String> = world.api.names("ConfigMap").into_iter().filter(|name| name.starts_with("n/")).collect();
+    assert_eq!(written.len(), 21, "{written:?}");
 }

@@ -65,6 +65,17 @@ impl FakeMember {
         self.0.lock().failures.push(((kind.into(), name.into()), error));
     }
 
+    /// From now on no call is answered.
+    pub(crate) fn fall_silent(&self) {
+        self.0.lock().silent = true;
+    }
+
+    async fn answering(&self) {
+        if self.0.lock().silent {
+            std::future::pending::<()>().await;
+        }
+    }
+
     pub(crate) fn delay_watches(&self, delay: Duration) {
         self.0.lock().delay = delay;
     }
@@ -126,10 +137,12 @@ impl MemberApi for FakeMember {
     }
 
     async fn get(&self, resource: &Resource, name: &ObjectName) -> Result<Option<Bytes>, ApiError> {
+        self.answering().await;
         Ok(self.0.lock().objects.get(&(resource.gvk.kind.to_string(), name.to_string())).map(shown))
     }
 
     async fn list(&self, resource: &Resource, query: &ListQuery) -> Result<Page, ApiError> {
+        self.answering().await;
         let scope = Scope {
             namespaces: query.namespace.iter().cloned().collect(),
             labels: query.labels.clone(),
@@ -142,6 +155,7 @@ impl MemberApi for FakeMember {
     }
 
     async fn write(&self, resource: &Resource, name: &ObjectName, write: Write) -> Result<Bytes, ApiError> {
+        self.answering().await;
         let mut state = self.0.lock();
         let place = (resource.gvk.kind.to_string(), name.to_string());
         let verb = match &write {

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) writes: Vec<String>,
     pub(crate) failures: Vec<(Place, ApiError)>,
     pub(crate) delay: Duration,
+    /// Calls are never answered; watches go on.
+    pub(crate) silent: bool,
     pub(crate) normalise: Option<fn(&mut Value)>,
 }
 

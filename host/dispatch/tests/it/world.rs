@@ -154,7 +154,7 @@ impl World {
     pub(crate) fn on(api: &Arc<FakeMember>) -> Self {
         let dispatcher = Dispatcher::new(Queue::new(Settings::default()));
         let caches = MemberCaches::new(member(), api.clone(), CacheSettings::default());
-        Self { api: api.clone(), caches, _workers: dispatcher.start_workers(4), dispatcher }
+        Self { api: api.clone(), caches, _workers: dispatcher.start_workers(4, 16), dispatcher }
     }
 
     pub(crate) fn engage(&self) {
