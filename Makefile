@@ -35,7 +35,7 @@ test-fast: plugins guests ## every test that needs no real kube-apiserver
 
 test: test-fast lint ## every test
 	./tests/real/build.sh >/dev/null
-	cargo test --locked -p motet-scenarios --test real -- --test-threads=2
+	cargo test --locked -p motet-scenarios --test real --test faults -- --test-threads=2
 
 crds: setup ## writes deploy/crds from the Rust types
 	cargo run --locked -p motet-catalog --example crds -- deploy/crds

@@ -35,8 +35,6 @@ mod error;
 pub mod guest;
 mod json;
 mod logging;
-#[cfg(any(target_family = "wasm", test))]
-mod memcmp;
 mod object;
 mod outcome;
 mod query;

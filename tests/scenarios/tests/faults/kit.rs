@@ -208,13 +208,6 @@ impl Stage {
         }
         Ok(all)
     }
-
-    /// Events of the hub or a member with a reason.
-    pub(crate) async fn events(look: &Looker, reason: &str) -> Result<Vec<Value>> {
-        let mut events = look.list("/apis/events.k8s.io/v1/events").await?;
-        events.retain(|event| event["reason"] == reason);
-        Ok(events)
-    }
 }
 
 fn copy_plugins(folder: &Path, names: &[&str]) -> Result<String> {
