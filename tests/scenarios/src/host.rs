@@ -37,11 +37,23 @@ const QUICK: [&str; 12] = [
 impl HostProcess {
     /// Starts a host with `arguments` besides the quick times; its files are in `folder`.
     pub fn start(folder: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::spawn(Command::new(binary("motet-host")), folder, arguments)
+    }
+
+    /// The same, after a shell command that makes things worse for the host alone: a limit, or a file system mounted in a mount
+    /// namespace of its own.
+    pub fn start_in(command: &str, folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let script = format!("{command} && exec \"$0\" \"$@\"");
+        let mut shell = Command::new("unshare");
+        shell.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]).arg(binary("motet-host"));
+        Self::spawn(shell, folder, arguments)
+    }
+
+    fn spawn(mut command: Command, folder: &Path, arguments: &[&str]) -> Result<Self> {
         let port = ports::free(1)?[0];
         let log = folder.join("host.log");
         let file = fs::File::options().create(true).append(true).open(&log)?;
-        let program = binary("motet-host");
-        let child = Command::new(&program)
+        let child = command
             .args(QUICK)
             .args(["--listen", &format!("127.0.0.1:{port}"), "--log-format", "text", "--log-level", "info,motet=debug"])
             .arg("--data-dir")
@@ -50,7 +62,7 @@ impl HostProcess {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .with_context(|| format!("{} cannot be started; run `make test`, which builds it", program.display()))?;
+            .with_context(|| format!("{command:?} cannot be started; run `make test`, which builds it"))?;
         Ok(Self { child, port, log })
     }
 

@@ -3,6 +3,8 @@
 
 #[path = "embedded/bad_input.rs"]
 mod bad_input;
+#[path = "embedded/churn.rs"]
+mod churn;
 #[path = "embedded/edge_service.rs"]
 mod edge_service;
 #[path = "embedded/kit.rs"]

@@ -5,9 +5,13 @@
 mod credentials;
 #[path = "faults/definitions.rs"]
 mod definitions;
+#[path = "faults/host.rs"]
+mod host;
 #[path = "faults/kit.rs"]
 mod kit;
 #[path = "faults/network.rs"]
 mod network;
+#[path = "faults/ownership.rs"]
+mod ownership;
 #[path = "faults/server.rs"]
 mod server;

@@ -145,6 +145,13 @@ impl Stage {
         Ok(())
     }
 
+    /// Starts the host in a shell of its own, after a command that makes things worse for it alone.
+    pub(crate) fn start_host_in(&mut self, command: &str) -> Result<()> {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.host = Some(HostProcess::start_in(command, self.folder.path(), &arguments)?);
+        Ok(())
+    }
+
     pub(crate) fn host(&self) -> &HostProcess {
         self.host.as_ref().expect("a host runs")
     }
@@ -182,6 +189,18 @@ impl Stage {
     pub(crate) async fn works(&self, index: usize, namespace: &str) -> Result<()> {
         self.members[index].shop(namespace).await?;
         self.holds(index).await
+    }
+
+    /// Gives a member something to do and waits until it is done, whatever becomes of another namespace.
+    pub(crate) async fn works_in(&self, index: usize, namespace: &str) -> Result<()> {
+        let (look, path) =
+            (&self.members[index].look, format!("/api/v1/namespaces/{namespace}/limitranges/motet-baseline"));
+        self.members[index].shop(namespace).await?;
+        wait::until(&path, || async {
+            look.get(&path).await.map_err(|e| e.to_string())?.map(drop).ok_or("not there".to_string())
+        })
+        .await
+        .with_context(|| self.host().tail())
     }
 
     /// Every value of a metric of a member, by the rest of its labels.
