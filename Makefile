@@ -5,7 +5,7 @@ export MOTET_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/motet
 PLUGINS := namespace-baseline edge-service platform-budget
 WASM := $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin
 
-.PHONY: help setup build plugins guests test test-fast demo lint doc bench crds
+.PHONY: help setup build plugins guests test test-fast soak demo lint doc bench crds
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,6 +36,12 @@ test-fast: plugins guests ## every test that needs no real kube-apiserver
 test: test-fast lint ## every test
 	./tests/real/build.sh >/dev/null
 	cargo test --locked -p motet-scenarios --test real --test faults -- --test-threads=2
+
+soak: plugins ## random faults by seed on real clusters for MINUTES (30); SEED= replays one
+	cargo build --locked -p motet-host
+	./tests/real/build.sh >/dev/null
+	MOTET_SOAK_SEED=$(or $(SEED),$$(date +%s)) MOTET_SOAK_MINUTES=$(or $(MINUTES),30) \
+	  cargo test --locked -p motet-scenarios --test faults soak::soak -- --exact --nocapture
 
 crds: setup ## writes deploy/crds from the Rust types
 	cargo run --locked -p motet-catalog --example crds -- deploy/crds

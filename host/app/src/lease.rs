@@ -1,4 +1,5 @@
-//! One active host: a Lease in the hub. A host that does not hold it stands by; one that cannot renew it stops before it runs out.
+//! One active host: a Lease in the hub. A host that does not hold it stands by; one that cannot renew it says so before it runs out,
+//! and stops where another has taken it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,12 +10,12 @@ use motet_core::{
     ports::{MemberApi, Write},
 };
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long a Lease is good for without renewal.
 const DURATION: Duration = Duration::from_secs(15);
-/// A holder that could not renew for so long stops: what it has in flight ends before another takes over.
+/// A holder that could not renew for so long counts the hub as away: another may take over some seconds later.
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two attempts to take or renew.
 const RETRY: Duration = Duration::from_secs(2);
@@ -27,6 +28,8 @@ pub(crate) struct Election {
     identity: String,
     /// What others' Lease looked like and since when, by this host's clock: theirs may be off.
     seen: Option<(String, Instant)>,
+    /// Whoever held the Lease before did not let go of it.
+    hasty: bool,
 }
 
 /// This process among all hosts: where it runs, which process, since when.
@@ -37,7 +40,7 @@ pub(crate) fn identity() -> String {
 
 impl Election {
     pub(crate) fn new(api: Arc<dyn MemberApi>, namespace: &str, identity: String) -> Self {
-        Self { api, namespace: namespace.into(), identity, seen: None }
+        Self { api, namespace: namespace.into(), identity, seen: None, hasty: false }
     }
 
     /// Waits until this host holds the Lease.
@@ -51,25 +54,38 @@ impl Election {
                     tracing::info!("another host is active; standing by");
                 }
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the Lease in the hub cannot be taken; trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, "the Lease in the hub cannot be taken; trying again");
+                    // Nobody can renew while the hub is away: what was seen before says nothing about its holder.
+                    self.seen = None;
+                }
             }
             tokio::time::sleep(RETRY).await;
         }
     }
 
-    /// Renews until the Lease is lost, then cancels `active`. Returns when `active` is cancelled.
-    pub(crate) async fn hold(&mut self, active: CancellationToken) {
+    /// Whether the host before this one may still be at work: it had not let go of the Lease when this one took it.
+    pub(crate) fn is_hasty(&self) -> bool {
+        self.hasty
+    }
+
+    /// Renews until somebody else holds the Lease, then cancels `active`. Returns when `active` is cancelled. `hub_away` says
+    /// whether it could not be renewed for so long that another may hold it.
+    pub(crate) async fn hold(&mut self, active: CancellationToken, hub_away: watch::Sender<bool>) {
         let mut renewed = Instant::now();
         loop {
             tokio::select! {
                 () = active.cancelled() => return,
                 () = tokio::time::sleep(RETRY) => {}
             }
+            // In time to know before it runs out; once it has, there is time again.
             let left = RENEW_DEADLINE.saturating_sub(renewed.elapsed());
-            match tokio::time::timeout(left.min(RENEW_DEADLINE / 2).max(Duration::from_millis(100)), self.attempt())
-                .await
-            {
-                Ok(Ok(true)) => renewed = Instant::now(),
+            let patience = if left.is_zero() { RENEW_DEADLINE } else { left }.min(RENEW_DEADLINE / 2);
+            match tokio::time::timeout(patience, self.attempt()).await {
+                Ok(Ok(true)) => {
+                    renewed = Instant::now();
+                    hub_away.send_if_modified(std::mem::take);
+                }
                 Ok(Ok(false)) => {
                     tracing::error!("another host took the Lease; this one stops");
                     return active.cancel();
@@ -78,8 +94,7 @@ impl Election {
                 Err(_) => tracing::warn!("the hub did not answer in time to renew the Lease; trying again"),
             }
             if renewed.elapsed() >= RENEW_DEADLINE {
-                tracing::error!("the Lease could not be renewed for {RENEW_DEADLINE:?}; this host stops");
-                return active.cancel();
+                hub_away.send_if_modified(|away| !std::mem::replace(away, true));
             }
         }
     }
@@ -132,6 +147,7 @@ impl Election {
         if !mine && !self.expired(&lease) {
             return Ok(false);
         }
+        self.hasty = !mine && !holder(&lease).is_empty();
         let body = if mine { json!({ "spec": { "renewTime": now() } }) } else { json!({ "spec": spec }) };
         match self.patch(&resource, &lease, body).await {
             // Somebody else changed it between the read and the write.
@@ -170,7 +186,8 @@ impl Election {
     }
 }
 
-fn holder(lease: &[u8]) -> String {
+/// Whose name a Lease bears.
+pub(crate) fn holder(lease: &[u8]) -> String {
     let value: Value = serde_json::from_slice(lease).unwrap_or_default();
     value.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default().to_string()
 }

@@ -5,6 +5,7 @@
 mod api;
 pub mod args;
 mod exposition;
+mod fence;
 mod host;
 mod http;
 mod hub;

@@ -9,15 +9,16 @@ use anyhow::{Context, Result, bail};
 use motet_catalog::{Catalog, CatalogEvent};
 use motet_cluster::Settings as ClientSettings;
 use motet_core::ports::MemberApi;
-use motet_dispatch::{Dispatcher, EngagedMember};
+use motet_dispatch::Dispatcher;
 use motet_fleet::{Fleet, FleetEvent, FleetSettings, Provider};
 use motet_queue::Queue;
 use motet_runtime::{ArtifactDir, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Args,
+    fence::Fence,
     host::Host,
     http, hub,
     lease::{self, Election},
@@ -55,18 +56,21 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let http_stop = CancellationToken::new();
     let server = http::serve(args.listen, host.clone(), http_stop.clone()).await?;
 
-    let mut election = hub.clone().map(|hub| Election::new(hub, &args.namespace, identity));
+    let mut election = hub.clone().map(|hub| Election::new(hub, &args.namespace, identity.clone()));
     if let Some(election) = &mut election
         && stop.run_until_cancelled(election.acquire()).await.is_none()
     {
         http_stop.cancel();
         return Ok(());
     }
-    let lost = CancellationToken::new();
+    let (lost, hub_away) = (CancellationToken::new(), watch::Sender::new(false));
+    let hasty = election.as_ref().is_some_and(Election::is_hasty);
+    let fence = Fence::new(dispatcher.clone(), election.is_some().then_some(identity), hasty, hub_away.subscribe());
+    tokio::spawn(fence.clone().guard());
     let holding = election.map(|mut election| {
         let lost = lost.clone();
         tokio::spawn(async move {
-            election.hold(lost).await;
+            election.hold(lost, hub_away).await;
             election
         })
     });
@@ -77,7 +81,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     start_sources(&args, &catalog, hub.as_ref());
     let (fleet, members) = Fleet::start(fleet_settings(&args, client), providers(&args, hub.as_ref()));
     let fleet = host.fleet.get_or_init(|| fleet);
-    tokio::spawn(follow_members(dispatcher.clone(), members));
+    tokio::spawn(follow_members(fence, members));
     let publishing = hub.clone().map(|hub| tokio::spawn(Publisher::new(host.clone(), hub).run(stop.child_token())));
 
     let clean = tokio::select! {
@@ -173,20 +177,9 @@ async fn follow_plugins(dispatcher: Dispatcher, mut events: mpsc::Receiver<Catal
     }
 }
 
-/// fleet -> dispatch
-async fn follow_members(dispatcher: Dispatcher, mut events: mpsc::Receiver<FleetEvent>) {
+/// fleet -> fence -> dispatch
+async fn follow_members(fence: Arc<Fence>, mut events: mpsc::Receiver<FleetEvent>) {
     while let Some(event) = events.recv().await {
-        match event {
-            FleetEvent::Engaged(member) => dispatcher.engage(EngagedMember {
-                info: member.info.clone(),
-                api: member.api.clone(),
-                caches: member.caches.clone(),
-                paused: member.paused,
-            }),
-            FleetEvent::Changed(member) => dispatcher.change_member(member.info.clone(), member.paused),
-            FleetEvent::Lost(name) => dispatcher.lose(&name),
-            FleetEvent::Returned(name) => dispatcher.regain(&name),
-            FleetEvent::Disengaged(name) => dispatcher.disengage(&name),
-        }
+        fence.pass(event);
     }
 }

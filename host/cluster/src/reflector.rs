@@ -196,6 +196,7 @@ impl Reflector {
             let meta = page.map_err(|e| Break::of_list(&e, &version))?;
             if meta.next.is_empty() {
                 self.last = meta.resource_version;
+                self.doubtful = false;
                 self.next = Next::Watch;
                 self.out.push(Change::Synced { resource_version: self.last.clone() }).await;
                 return Ok(());
@@ -267,6 +268,7 @@ impl Reflector {
             Ok((stream, version)) => {
                 drop(permit);
                 self.last.clone_from(&version);
+                self.doubtful = false;
                 self.next = Next::Watch;
                 self.out.push(Change::Synced { resource_version: version }).await;
                 Ok(stream)

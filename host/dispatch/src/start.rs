@@ -91,7 +91,10 @@ fn idle_reason(binding: &Binding) -> Option<Obstacle> {
     let (reason, message) = if !member.is_reachable() {
         ("MemberUnreachable", "the member does not answer; what was cached is kept")
     } else if member.paused {
-        ("Paused", "the member is labelled motet.dev/paused=true")
+        (
+            "Paused",
+            "the member is labelled motet.dev/paused=true, or the hub is away and another host may be at work there",
+        )
     } else if binding.revision.load().spec.suspend {
         ("Suspended", "the Plugin says suspend: true")
     } else {

@@ -52,7 +52,7 @@ fn parse_subject(text: &str) -> Result<Value> {
 
 fn objects(plugins: &[Plugin], subject: &Value, bind: bool) -> Vec<Value> {
     let mut everywhere = own_rules();
-    let mut roles: BTreeMap<&str, Vec<Value>> = BTreeMap::from([(SYSTEM_NAMESPACE, vec![record_rule()])]);
+    let mut roles: BTreeMap<&str, Vec<Value>> = BTreeMap::from([(SYSTEM_NAMESPACE, record_rules().into())]);
     for grant in plugins.iter().flat_map(|p| &p.spec.grants) {
         if grant.namespaces.is_empty() {
             add(&mut everywhere, policy_rule(grant));
@@ -98,9 +98,12 @@ fn own_rules() -> Vec<Value> {
     ]
 }
 
-/// The records of what plugins applied.
-fn record_rule() -> Value {
-    json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"] })
+/// The records of what plugins applied, and the Lease that says which host is at work.
+fn record_rules() -> [Value; 2] {
+    [
+        json!({ "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "patch", "delete"] }),
+        json!({ "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"] }),
+    ]
 }
 
 fn policy_rule(grant: &Rule) -> Value {
@@ -157,7 +160,8 @@ mod tests {
     fn the_hosts_own_needs_are_there_and_bound() {
         let objects = stream("    []\n", "fleet-host");
         assert!(rules(&objects, "ClusterRole", None).iter().any(|r| r["resourceNames"] == json!(["kube-system"])));
-        assert_eq!(rules(&objects, "Role", Some("motet-system"))[0]["resources"], json!(["configmaps"]));
+        let own = rules(&objects, "Role", Some("motet-system"));
+        assert!(own.iter().map(|r| &r["resources"]).eq(&[json!(["configmaps"]), json!(["leases"])]), "{own:?}");
         let binding = objects.iter().find(|o| o["kind"] == "RoleBinding").unwrap();
         assert_eq!(binding["subjects"], json!([{ "kind": "User", "apiGroup": GROUP, "name": "fleet-host" }]));
         assert!(objects.iter().any(|o| o["kind"] == "ClusterRoleBinding" && o["subjects"] == binding["subjects"]));

@@ -27,6 +27,11 @@ async fn objects(look: &Looker, kind: &str) -> Result<Vec<Value>> {
 /// Whether exactly the labelled namespaces have the objects, in their given form and of this version of the plugin; else what
 /// differs.
 pub async fn holds(look: &Looker, version: Option<&str>) -> Result<(), String> {
+    holds_besides(look, version, &[]).await
+}
+
+/// The same, where some namespaces have objects of those names that are not the plugin's.
+pub async fn holds_besides(look: &Looker, version: Option<&str>, besides: &[&str]) -> Result<(), String> {
     let failed = |e: anyhow::Error| format!("{e:#}");
     let all = look.list("/api/v1/namespaces").await.map_err(failed)?;
     let labelled = all.iter().filter(|n| {
@@ -34,7 +39,8 @@ pub async fn holds(look: &Looker, version: Option<&str>) -> Result<(), String> {
     });
     let wanted: BTreeSet<String> = labelled.filter_map(|n| n["metadata"]["name"].as_str()).map(Into::into).collect();
     for kind in KINDS {
-        let found = objects(look, kind).await.map_err(failed)?;
+        let mut found = objects(look, kind).await.map_err(failed)?;
+        found.retain(|o| !besides.contains(&o["metadata"]["namespace"].as_str().unwrap_or_default()));
         let have = namespaces(&found);
         if have != wanted {
             return Err(format!("{kind} are in {have:?}, labelled are {wanted:?}"));

@@ -49,6 +49,13 @@ impl HostProcess {
         Self::spawn(shell, folder, arguments)
     }
 
+    /// The same as [`Self::start`], with variables of its environment.
+    pub fn start_with(variables: &[(&str, &str)], folder: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary("motet-host"));
+        command.envs(variables.iter().copied());
+        Self::spawn(command, folder, arguments)
+    }
+
     fn spawn(mut command: Command, folder: &Path, arguments: &[&str]) -> Result<Self> {
         let port = ports::free(1)?[0];
         let log = folder.join("host.log");
@@ -135,8 +142,13 @@ impl HostProcess {
     }
 
     /// SIGTERM; its exit code.
-    pub async fn terminate(mut self) -> Result<i32> {
+    pub async fn terminate(self) -> Result<i32> {
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        self.ended().await
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    pub async fn ended(mut self) -> Result<i32> {
         wait::until("the host to stop", || {
             let ended = self.child.try_wait();
             async move { ended.map_err(|e| e.to_string())?.and_then(|s| s.code()).ok_or("still running".to_string()) }

@@ -1,12 +1,16 @@
 //! The host on real members, faults included.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "faults/clock.rs"]
+mod clock;
 #[path = "faults/credentials.rs"]
 mod credentials;
 #[path = "faults/definitions.rs"]
 mod definitions;
 #[path = "faults/host.rs"]
 mod host;
+#[path = "faults/hub.rs"]
+mod hub;
 #[path = "faults/kit.rs"]
 mod kit;
 #[path = "faults/network.rs"]
@@ -15,3 +19,5 @@ mod network;
 mod ownership;
 #[path = "faults/server.rs"]
 mod server;
+#[path = "faults/soak.rs"]
+mod soak;

@@ -10,22 +10,27 @@ use super::{Context, breaks::Break, whole_page};
 use crate::paths::Query;
 use motet_core::{Resource, object::rv_number};
 
-/// The greatest version that the server behind one client is known to have reached since the last broken connection; 0 for none.
+/// What is known of how far the server behind one client is.
 #[derive(Debug, Default)]
-pub(crate) struct Revision(AtomicU64);
+pub(crate) struct Revision {
+    /// The greatest version it is known to have reached since the last broken connection; 0 for none.
+    reached: AtomicU64,
+    /// Held by the first that asks, so that the others, which start at the same moment, need not.
+    asking: tokio::sync::Mutex<()>,
+}
 
 impl Revision {
     /// The connection broke: it may be another server, or one that went back.
     pub(super) fn forget(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.reached.store(0, Ordering::Relaxed);
     }
 
     fn saw(&self, version: u64) {
-        self.0.fetch_max(version, Ordering::Relaxed);
+        self.reached.fetch_max(version, Ordering::Relaxed);
     }
 
     fn reached(&self, version: u64) -> bool {
-        self.0.load(Ordering::Relaxed) >= version
+        self.reached.load(Ordering::Relaxed) >= version
     }
 }
 
@@ -33,6 +38,11 @@ impl Revision {
 /// no numbers cannot be compared, and pass.
 pub(super) async fn confirm(context: &Context, resource: &Resource, query: Query, version: &str) -> Result<(), Break> {
     let Some(wanted) = rv_number(version) else { return Ok(()) };
+    let mut first = context.revision.asking.try_lock().ok();
+    if first.is_none() {
+        // Waited for, not held: where the first had no answer, everybody asks.
+        drop(context.revision.asking.lock().await);
+    }
     if context.revision.reached(wanted) {
         return Ok(());
     }
@@ -40,7 +50,9 @@ pub(super) async fn confirm(context: &Context, resource: &Resource, query: Query
     // Without a version, so that the answer is not from a cache that lags.
     let page = whole_page(context, resource, &doing, query.with("limit", "1").finish()).await;
     let (_, meta) = page.map_err(|error| Break::of_watch(&error))?;
-    let Some(now) = rv_number(&meta.resource_version) else { return Ok(()) };
+    // Some aggregated servers have no versions, or say 0.
+    let Some(now) = rv_number(&meta.resource_version).filter(|now| *now > 0) else { return Ok(()) };
     context.revision.saw(now);
+    first.take();
     if now < wanted { Err(Break::went_back(wanted, now)) } else { Ok(()) }
 }

@@ -130,7 +130,7 @@ async fn a_server_that_went_back_is_listed_anew_and_not_watched_in_silence() {
         until(&mut stream, "synced 40").await,
         "reset, initial a, synced 77, ConnectionFailed, WentBack, reset, initial b, synced 40"
     );
-    assert_eq!(asked(&server)[..4], ["list 0 500", "watch 77", "list  1", "list"]);
+    assert_eq!(asked(&server)[..4], ["list 0 500", "watch 77", "list  1", "list  500"]);
 }
 
 #[tokio::test]
@@ -171,6 +171,7 @@ async fn an_expired_version_relists_not_older_than_it_and_then_from_scratch() {
 #[tokio::test]
 async fn a_version_that_the_server_has_not_reached_is_forgotten() {
     let server = Server::script(vec![
+        Reply::list("77", "", &[]),
         Reply::status(410, "Expired", "x"),
         Reply::status(504, "Timeout", "Too large resource version: 77, current: 3"),
         Reply::list("3", "", &["a"]),
@@ -179,7 +180,7 @@ async fn a_version_that_the_server_has_not_reached_is_forgotten() {
     .await;
     let mut stream = server.client().watch(&pods(), &Scope::default(), Some("77".into()));
     assert_eq!(until(&mut stream, "synced 3").await, "Expired, Expired, reset, initial a, synced 3");
-    assert_eq!(asked(&server)[..3], ["watch 77", "list 77", "list  500"]);
+    assert_eq!(asked(&server)[..4], ["list  1", "watch 77", "list 77", "list  500"]);
 }
 
 #[tokio::test]

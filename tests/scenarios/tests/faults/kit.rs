@@ -14,6 +14,9 @@ const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
 /// Where EdgeServices are looked at.
 pub(crate) const EDGE_SERVICES: &str = "/apis/apps.motet.dev/v1/namespaces/default/edgeservices";
 
+/// By which one host of several is the active one.
+pub(crate) const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/motet-system/leases/motet-host";
+
 /// An EdgeService in `default`.
 pub(crate) fn edge_service(name: &str) -> Value {
     json!({ "apiVersion": "apps.motet.dev/v1", "kind": "EdgeService", "metadata": { "name": name, "namespace": "default" },
@@ -140,16 +143,25 @@ impl Stage {
 
     /// Starts the host.
     pub(crate) fn start_host(&mut self) -> Result<()> {
-        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        self.host = Some(HostProcess::start(self.folder.path(), &arguments)?);
+        self.host = Some(HostProcess::start(self.folder.path(), &self.arguments())?);
         Ok(())
     }
 
     /// Starts the host in a shell of its own, after a command that makes things worse for it alone.
     pub(crate) fn start_host_in(&mut self, command: &str) -> Result<()> {
-        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        self.host = Some(HostProcess::start_in(command, self.folder.path(), &arguments)?);
+        self.host = Some(HostProcess::start_in(command, self.folder.path(), &self.arguments())?);
         Ok(())
+    }
+
+    /// Starts the host with variables of its environment.
+    pub(crate) fn start_host_with(&mut self, variables: &[(&str, &str)]) -> Result<()> {
+        self.host = Some(HostProcess::start_with(variables, self.folder.path(), &self.arguments())?);
+        Ok(())
+    }
+
+    /// What the host is started with.
+    pub(crate) fn arguments(&self) -> Vec<&str> {
+        self.arguments.iter().map(String::as_str).collect()
     }
 
     pub(crate) fn host(&self) -> &HostProcess {
