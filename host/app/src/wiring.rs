@@ -67,13 +67,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let hasty = election.as_ref().is_some_and(Election::is_hasty);
     let fence = Fence::new(dispatcher.clone(), election.is_some().then_some(identity), hasty, hub_away.subscribe());
     tokio::spawn(fence.clone().guard());
-    let holding = election.map(|mut election| {
-        let lost = lost.clone();
-        tokio::spawn(async move {
-            election.hold(lost, hub_away).await;
-            election
-        })
-    });
+    let holding = election.map(|election| tokio::spawn(hold(election, lost.clone(), hub_away)));
 
     let workers = args.workers.map_or_else(cores, usize::from);
     let mut tasks = dispatcher.start_workers(workers, sandboxes.sandboxes as usize);
@@ -108,6 +102,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     http_stop.cancel();
     let _ = server.await;
     if clean { Ok(()) } else { bail!("the Lease in the hub was lost: start again to stand by") }
+}
+
+async fn hold(mut election: Election, lost: CancellationToken, hub_away: watch::Sender<bool>) -> Election {
+    election.hold(lost, hub_away).await;
+    election
 }
 
 fn cores() -> usize {

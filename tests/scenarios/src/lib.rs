@@ -39,3 +39,15 @@ pub fn plugins_dir() -> std::path::PathBuf {
 pub fn repository() -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
+
+/// A plugin folder below `folder` with only the named plugins.
+pub fn only_plugins(folder: &std::path::Path, names: &[&str]) -> anyhow::Result<String> {
+    let plugins = folder.join("plugins");
+    std::fs::create_dir_all(&plugins)?;
+    for name in names {
+        for file in [format!("{name}.yaml"), format!("{name}.wasm")] {
+            std::fs::copy(plugins_dir().join(&file), plugins.join(&file))?;
+        }
+    }
+    Ok(plugins.display().to_string())
+}

@@ -1,9 +1,9 @@
 //! A hub and members, all real, a fault wire in front of each, and a host that runs the example plugins on them.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use motet_scenarios::{baseline, client::Looker, host::HostProcess, plugins_dir, real::RealCluster, wait, wire::Wire};
+use motet_scenarios::{baseline, client::Looker, host::HostProcess, real::RealCluster, wait, wire::Wire};
 use serde_json::{Value, json};
 
 pub(crate) const BASELINE: &str = "namespace-baseline";
@@ -134,7 +134,7 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let kubeconfig = folder.path().join("hub.yaml");
         fs::write(&kubeconfig, hub.kubeconfig("admin"))?;
-        let plugins = copy_plugins(folder.path(), plugins)?;
+        let plugins = motet_scenarios::only_plugins(folder.path(), plugins)?;
         let mut arguments: Vec<String> =
             ["--hub", &kubeconfig.display().to_string(), "--plugins", &plugins].map(Into::into).into();
         arguments.extend(more.iter().map(|argument| (*argument).to_string()));
@@ -239,15 +239,4 @@ impl Stage {
         }
         Ok(all)
     }
-}
-
-fn copy_plugins(folder: &Path, names: &[&str]) -> Result<String> {
-    let plugins = folder.join("plugins");
-    fs::create_dir_all(&plugins)?;
-    for name in names {
-        for file in [format!("{name}.yaml"), format!("{name}.wasm")] {
-            fs::copy(plugins_dir().join(&file), plugins.join(&file))?;
-        }
-    }
-    Ok(plugins.display().to_string())
 }

@@ -3,7 +3,8 @@
 use std::{fs, path::Path};
 
 use anyhow::Result;
-use motet_scenarios::{client::Looker, host::HostProcess, plugins_dir, real::RealCluster, wait};
+pub(crate) use motet_scenarios::only_plugins as only;
+use motet_scenarios::{client::Looker, host::HostProcess, real::RealCluster, wait};
 use serde_json::json;
 
 /// The paths of the baseline's three objects in a namespace.
@@ -30,18 +31,6 @@ pub(crate) async fn has(looker: &Looker, namespace: &str, wanted: usize) -> Resu
         if found == wanted { Ok(()) } else { Err(format!("{found}")) }
     })
     .await
-}
-
-/// A plugin folder with only the named plugins.
-pub(crate) fn only(folder: &Path, names: &[&str]) -> Result<String> {
-    let plugins = folder.join("plugins");
-    fs::create_dir_all(&plugins)?;
-    for name in names {
-        for file in [format!("{name}.yaml"), format!("{name}.wasm")] {
-            fs::copy(plugins_dir().join(&file), plugins.join(&file))?;
-        }
-    }
-    Ok(plugins.display().to_string())
 }
 
 /// A folder with one kubeconfig per member.
