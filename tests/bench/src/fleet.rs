@@ -31,7 +31,8 @@ pub(crate) struct Fleet {
     pub(crate) members: Vec<Cluster>,
     /// From the start of the host until the plugin was active everywhere.
     pub(crate) engaged: Duration,
-    _hub: Hub,
+    /// Where members are registered.
+    pub(crate) hub: Hub,
     _folder: tempfile::TempDir,
 }
 
@@ -60,6 +61,6 @@ impl Fleet {
             let tail: Vec<&str> = log.lines().rev().take(10).collect();
             return Err(error).context(format!("the host's last lines, newest first:\n{}", tail.join("\n")));
         }
-        Ok(Self { host, members, engaged: started.elapsed(), _hub: hub, _folder: folder })
+        Ok(Self { host, members, engaged: started.elapsed(), hub, _folder: folder })
     }
 }

@@ -95,6 +95,16 @@ impl Host {
         .await
     }
 
+    /// Waits until it knows of so many members, whatever their state.
+    pub(crate) async fn known(&self, members: usize) -> Result<()> {
+        self.until(&format!("{members} members to be known"), async || {
+            let body: Value = serde_json::from_str(&self.get("/api/v1/members").await?)?;
+            let known = body["items"].as_array().map_or(0, Vec::len);
+            Ok((known == members).then_some(()).ok_or(format!("{known} are")))
+        })
+        .await
+    }
+
     async fn until(&self, what: &str, look: impl AsyncFn() -> Result<Result<(), String>>) -> Result<()> {
         let stop = Instant::now() + PATIENCE;
         loop {

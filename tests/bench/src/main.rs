@@ -1,6 +1,7 @@
 //! `make bench`: sandbox, queue, and a whole fleet with the real host. `motet-bench NAME…` runs only those; a table at the end.
 
 mod blackhole;
+mod dead;
 mod fleet;
 mod host;
 mod idle;
@@ -16,7 +17,7 @@ use anyhow::{Result, bail};
 use table::Table;
 
 /// What there is to run, in the order in which it runs.
-const NAMES: [&str; 5] = ["queue", "sandbox", "idle", "latency", "blackhole"];
+const NAMES: [&str; 6] = ["queue", "sandbox", "idle", "latency", "blackhole", "dead"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -31,7 +32,8 @@ async fn main() -> Result<()> {
             "sandbox" => sandbox::run(&mut table).await?,
             "idle" => idle::run(&mut table).await?,
             "latency" => latency::run(&mut table).await?,
-            _ => blackhole::run(&mut table).await?,
+            "blackhole" => blackhole::run(&mut table).await?,
+            _ => dead::run(&mut table).await?,
         }
     }
     table.print();
