@@ -18,6 +18,8 @@ use schedule::{Action, MEMBERS, Place, Schedule};
 
 /// The seed of `make test`.
 const SEED: u64 = 20_261_124;
+/// So many actions happen however slow the machine is: a seed then shows what it is meant to show.
+const LEAST: usize = 60;
 const PLUGINS: [&str; 2] = [BASELINE, EDGE];
 
 /// A number from the environment.
@@ -33,12 +35,23 @@ async fn soak() -> Result<()> {
     eprintln!("soak: seed {seed}, {minutes} minutes; to replay: make soak SEED={seed} MINUTES={minutes}");
     let mut soak = Soak::start(seed).await?;
     let ended = soak.run(Duration::from_secs(60 * minutes)).await;
-    eprintln!("soak: {} actions, {} checks", soak.past.len(), soak.checks);
+    eprintln!("soak: {} actions, {} checks: {:?}", soak.past.len(), soak.checks, tally(&soak.past));
     ended.with_context(|| {
         let past: String = soak.past.iter().enumerate().map(|(n, action)| format!("{n:4} {action:?}\n")).collect();
         let tail = soak.stage.host.as_ref().map(|host| host.tail()).unwrap_or_default();
         format!("seed {seed}; what happened so far:\n{past}{tail}")
     })
+}
+
+/// How often each sort of action happened.
+fn tally(past: &[Action]) -> BTreeMap<String, usize> {
+    let mut tally = BTreeMap::new();
+    for action in past {
+        let text = format!("{action:?}");
+        let sort = text.split(['(', ' ']).next().unwrap_or_default();
+        *tally.entry(sort.to_string()).or_default() += 1;
+    }
+    tally
 }
 
 struct Soak {
@@ -63,7 +76,7 @@ impl Soak {
 
     async fn run(&mut self, time: Duration) -> Result<()> {
         let stop = Instant::now() + time;
-        while Instant::now() < stop {
+        while Instant::now() < stop || self.past.len() < LEAST {
             for action in self.schedule.next() {
                 self.act(action).await?;
             }
@@ -198,4 +211,23 @@ fn edit(kind: &str) -> serde_json::Value {
         "resourcequotas" => json!({ "spec": { "hard": { "pods": "99" } } }),
         _ => json!({ "spec": { "limits": [] } }),
     }
+}
+
+#[test]
+fn a_seed_replays_and_another_differs() {
+    let play = |seed| {
+        let mut schedule = Schedule::new(seed);
+        (0..200).flat_map(|_| schedule.next()).collect::<Vec<_>>()
+    };
+    assert_eq!(play(7), play(7));
+    assert_ne!(play(7), play(8));
+}
+
+#[test]
+fn the_seed_of_every_day_has_every_sort_of_action() {
+    let mut schedule = Schedule::new(SEED);
+    let all = (0..).flat_map(|_| schedule.next()).filter(|action| !matches!(action, Action::Wait(_)));
+    let tally = tally(&all.take(LEAST).collect::<Vec<_>>());
+    // Every variant but `Wait`.
+    assert_eq!(tally.len(), 18, "choose another seed: {tally:?}");
 }
