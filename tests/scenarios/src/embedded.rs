@@ -56,6 +56,12 @@ impl Embedded {
         install(&self.look, &serde_yaml::from_str(&text)?).await
     }
 
+    /// What was written to it so far, the host's own Leases aside: who, verb, path and code.
+    pub fn written(&self) -> Vec<(String, String)> {
+        let all = self.cluster.writes().into_iter().filter(|w| !w.path.contains("/leases/"));
+        all.map(|w| (w.user_agent, format!("{} {} {}", w.verb, w.path, w.code))).collect()
+    }
+
     /// Gives a namespace the label of namespace-baseline, or takes it.
     pub async fn label(&self, namespace: &str, labelled: bool) -> Result<()> {
         let value = if labelled { json!("true") } else { Value::Null };

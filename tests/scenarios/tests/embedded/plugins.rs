@@ -32,7 +32,7 @@ async fn missing_grants_are_named_ready_to_paste_and_nothing_runs() -> Result<()
     stage.hub.plugin(PLUGIN, CODE, spec).await?;
     let member = &stage.members[0];
     member.shop("shop").await?;
-    let writes = member.cluster.requests().writes();
+    let writes = member.written().len();
     stage.start_host()?;
     let (reason, message) = stage.rejected(PLUGIN).await?;
     assert_eq!(reason, "NotGranted");
@@ -41,7 +41,7 @@ async fn missing_grants_are_named_ready_to_paste_and_nothing_runs() -> Result<()
     }
     let member = &stage.members[0];
     stage.is(0, "Ready").await?;
-    wait::stays("writes to the member", writes, WHILE, || async { Ok(member.cluster.requests().writes()) }).await?;
+    wait::stays("writes to the member", writes, WHILE, || async { Ok(member.written().len()) }).await?;
     // The grant alone sets it going.
     stage.hub.plugin(PLUGIN, CODE, embedded::shipped_spec(PLUGIN)?).await?;
     stage.holds(0, None).await
@@ -55,7 +55,7 @@ async fn observe_computes_and_writes_nothing() -> Result<()> {
     stage.hub.component(CODE, &embedded::component(PLUGIN)?).await?;
     stage.hub.plugin(PLUGIN, CODE, spec).await?;
     stage.members[0].shop("shop").await?;
-    let writes = stage.members[0].cluster.requests().writes();
+    let writes = stage.members[0].written().len();
     stage.start_host()?;
     stage.quiet(PLUGIN, "Observing", 1).await?;
     let row = stage.host().api(&format!("/api/v1/bindings?plugin={PLUGIN}")).await?.remove(0);
@@ -66,7 +66,7 @@ async fn observe_computes_and_writes_nothing() -> Result<()> {
         intents.len() == 3 && intents.iter().all(|i| i["result"] == "observed" && !i["diff"].is_null()),
         "{intents:?}"
     );
-    assert_eq!(stage.members[0].cluster.requests().writes(), writes);
+    assert_eq!(stage.members[0].written().len(), writes);
     stage.hub.plugin(PLUGIN, CODE, embedded::shipped_spec(PLUGIN)?).await?;
     stage.holds(0, None).await
 }

@@ -9,8 +9,8 @@ use crate::kit::{PLUGIN, Stage};
 
 /// What the host wrote to the members' clusters, Leases aside.
 fn written(stage: &Stage) -> Vec<String> {
-    let all = stage.members.iter().flat_map(|m| m.cluster.writes());
-    all.filter(|w| w.user_agent.starts_with("motet")).map(|w| format!("{} {} {}", w.verb, w.path, w.code)).collect()
+    let all = stage.members.iter().flat_map(|member| member.written());
+    all.filter(|(agent, _)| agent.starts_with("motet")).map(|(_, write)| write).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
