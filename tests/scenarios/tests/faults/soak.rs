@@ -17,7 +17,7 @@ use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, Judged, Stage, edge_service};
 use schedule::{Action, MEMBERS, Place, Schedule};
 
 /// The seed of `make test`.
-const SEED: u64 = 20_261_124;
+const SEED: u64 = 14;
 /// So many actions happen however slow the machine is: a seed then shows what it is meant to show.
 const LEAST: usize = 60;
 const PLUGINS: [&str; 2] = [BASELINE, EDGE];
