@@ -25,8 +25,9 @@ const PERIOD: Duration = Duration::from_secs(2);
 const CONFIRMED: Duration = Duration::from_secs(4);
 /// How long a successor waits on a member after it put its name there: the other notices, and what it has in flight ends.
 const NOTICE: Duration = Duration::from_secs(8);
-/// Between two attempts to put the name on a member that has no namespace for it yet: nothing was ever written there.
-const AGAIN: Duration = Duration::from_secs(10);
+/// The longest between two attempts to put the name on a member, which may have no namespace for it yet: nothing was ever written
+/// there.
+const AGAIN: Duration = Duration::from_secs(20);
 const NAMESPACE: &str = "motet-system";
 const NAME: &str = "motet-host";
 
@@ -157,7 +158,7 @@ impl Fence {
     /// Puts this host's name on a member. Returns where that is done, or cannot be: then nobody goes on there without the hub. In
     /// haste, a member without a namespace for it counts as done: nobody has written there.
     async fn sign(&self, api: &dyn MemberApi, identity: &str, haste: bool) {
-        let (mut wait, mut hub_away) = (Duration::from_secs(1), self.hub_away.clone());
+        let (mut wait, mut hub_away) = (Duration::from_millis(250), self.hub_away.clone());
         loop {
             // Another may be at work there by now, and its name must stay.
             if hub_away.wait_for(|away| !*away).await.is_err() {
@@ -166,8 +167,7 @@ impl Fence {
             match put_name(api, identity).await {
                 Ok(()) => return,
                 Err(error) if error.is_not_found() && haste => return,
-                Err(error) if error.is_not_found() => wait = AGAIN,
-                Err(error) if error.is_terminal() => {
+                Err(error) if error.is_terminal() && !error.is_not_found() => {
                     return tracing::info!(%error, "this host may not put its name on a member (leases in motet-system): without the hub nothing is written there");
                 }
                 Err(_) => wait = (wait * 2).min(AGAIN),

@@ -30,6 +30,12 @@ impl Looker {
         }
     }
 
+    /// Whether the server says that it is ready.
+    pub async fn ready(&self) -> Result<()> {
+        let request = http_request("GET", "/readyz", "", vec![])?;
+        self.0.request_text(request).await.map(drop).context("/readyz")
+    }
+
     /// One object by its path; none where it is not there.
     pub async fn get(&self, path: &str) -> Result<Option<Value>> {
         match self.send("GET", path, "", vec![]).await? {

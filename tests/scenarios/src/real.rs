@@ -113,6 +113,7 @@ impl RealCluster {
         self.server = Some(child);
         let looker = self.admin().await?;
         wait::until(&format!("{} to be ready", self.name), || async {
+            looker.ready().await.map_err(|e| format!("{e:#}"))?;
             looker
                 .get("/api/v1/namespaces/kube-system")
                 .await
