@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use motet_core::{
     ApiError, Gvk, MemberName, ObjectName,
+    names::{HOST_MANAGER, SYSTEM_NAMESPACE},
     ports::{MemberApi, Write},
 };
 use motet_dispatch::{Dispatcher, EngagedMember};
@@ -28,8 +29,6 @@ const NOTICE: Duration = Duration::from_secs(8);
 /// The longest between two attempts to put the name on a member, which may have no namespace for it yet: nothing was ever written
 /// there.
 const AGAIN: Duration = Duration::from_secs(20);
-const NAMESPACE: &str = "motet-system";
-const NAME: &str = "motet-host";
 
 /// Stands between fleet and dispatch.
 pub(crate) struct Fence {
@@ -215,28 +214,29 @@ impl Fenced {
 
 async fn put_name(api: &dyn MemberApi, identity: &str) -> Result<(), ApiError> {
     let namespaces = api.resource(&Gvk::new("", "v1", "Namespace")).await?;
-    if api.get(&namespaces, &ObjectName::cluster(NAMESPACE)).await?.is_none() {
-        return Err(ApiError::new(404, "NotFound", format!("the member has no namespace {NAMESPACE}")));
+    if api.get(&namespaces, &ObjectName::cluster(SYSTEM_NAMESPACE)).await?.is_none() {
+        return Err(ApiError::new(404, "NotFound", format!("the member has no namespace {SYSTEM_NAMESPACE}")));
     }
-    let resource = api.resource(&Gvk::new("coordination.k8s.io", "v1", "Lease")).await?;
+    let resource = lease::resource(api).await?;
     let body = json!({
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
-        "metadata": { "name": NAME, "namespace": NAMESPACE },
+        "metadata": { "name": lease::NAME, "namespace": SYSTEM_NAMESPACE },
         "spec": { "holderIdentity": identity },
     });
-    let write = Write::Apply {
-        body: body.to_string().into_bytes().into(),
-        manager: "motet-host".into(),
-        force: true,
-        subresource: None,
-    };
-    api.write(&resource, &ObjectName::namespaced(NAMESPACE, NAME), write).await.map(drop)
+    let write =
+        Write::Apply { body: lease::bytes(&body), manager: HOST_MANAGER.into(), force: true, subresource: None };
+    api.write(&resource, &place(), write).await.map(drop)
+}
+
+/// Where a member's Lease is.
+fn place() -> ObjectName {
+    ObjectName::namespaced(SYSTEM_NAMESPACE, lease::NAME)
 }
 
 /// Whose name a member bears; empty for nobody's.
 async fn signed(api: &dyn MemberApi) -> Result<String, ApiError> {
-    let resource = api.resource(&Gvk::new("coordination.k8s.io", "v1", "Lease")).await?;
-    let lease = api.get(&resource, &ObjectName::namespaced(NAMESPACE, NAME)).await?;
+    let resource = lease::resource(api).await?;
+    let lease = api.get(&resource, &place()).await?;
     Ok(lease.map(|lease| lease::holder(&lease)).unwrap_or_default())
 }

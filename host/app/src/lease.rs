@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use motet_core::{
     ApiError, Gvk, Meta, ObjectName, Resource,
+    names::HOST_MANAGER,
     outcome::PatchKind,
     ports::{MemberApi, Write},
 };
@@ -19,7 +20,8 @@ const DURATION: Duration = Duration::from_secs(15);
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
 /// Between two attempts to take or renew.
 const RETRY: Duration = Duration::from_secs(2);
-const NAME: &str = "motet-host";
+/// What a Lease of hosts is called, in the hub and on members.
+pub(crate) const NAME: &str = "motet-host";
 
 /// One host's claim to the Lease.
 pub(crate) struct Election {
@@ -103,7 +105,7 @@ impl Election {
     pub(crate) async fn release(&self) {
         let body = json!({ "spec": { "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now() } });
         let released = async {
-            let resource = self.resource().await?;
+            let resource = resource(&*self.api).await?;
             let Some(lease) = self.api.get(&resource, &self.name()).await? else { return Ok(()) };
             if holder(&lease) == self.identity { self.patch(&resource, &lease, body).await.map(drop) } else { Ok(()) }
         };
@@ -117,13 +119,9 @@ impl Election {
         ObjectName::namespaced(&self.namespace, NAME)
     }
 
-    async fn resource(&self) -> Result<Resource, ApiError> {
-        self.api.resource(&Gvk::new("coordination.k8s.io", "v1", "Lease")).await
-    }
-
     /// True where this host holds the Lease now.
     async fn attempt(&mut self) -> Result<bool, ApiError> {
-        let resource = self.resource().await?;
+        let resource = resource(&*self.api).await?;
         let spec = json!({
             "holderIdentity": self.identity,
             "leaseDurationSeconds": DURATION.as_secs(),
@@ -137,7 +135,7 @@ impl Election {
                 "metadata": { "name": NAME, "namespace": self.namespace },
                 "spec": spec,
             });
-            let write = Write::Create { body: bytes(&body), manager: "motet-host".into() };
+            let write = Write::Create { body: bytes(&body), manager: HOST_MANAGER.into() };
             return match self.api.write(&resource, &self.name(), write).await {
                 Err(error) if error.code == 409 => Ok(false),
                 other => other.map(|_| true),
@@ -179,11 +177,16 @@ impl Election {
         let write = Write::Patch {
             body: bytes(&body),
             kind: PatchKind::Merge,
-            manager: "motet-host".into(),
+            manager: HOST_MANAGER.into(),
             subresource: None,
         };
         self.api.write(resource, &self.name(), write).await
     }
+}
+
+/// How Leases are reached at a cluster.
+pub(crate) async fn resource(api: &dyn MemberApi) -> Result<Resource, ApiError> {
+    api.resource(&Gvk::new("coordination.k8s.io", "v1", "Lease")).await
 }
 
 /// Whose name a Lease bears.
@@ -192,7 +195,7 @@ pub(crate) fn holder(lease: &[u8]) -> String {
     value.pointer("/spec/holderIdentity").and_then(Value::as_str).unwrap_or_default().to_string()
 }
 
-fn bytes(value: &Value) -> Bytes {
+pub(crate) fn bytes(value: &Value) -> Bytes {
     value.to_string().into_bytes().into()
 }
 

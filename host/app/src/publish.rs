@@ -10,6 +10,7 @@ use motet_catalog::{
 };
 use motet_core::{
     ApiError, Gvk, Meta, ObjectName, Resource,
+    names::HOST_MANAGER,
     ports::{ListQuery, MemberApi, Write},
 };
 use motet_dispatch::BindingSnapshot;
@@ -24,7 +25,6 @@ use crate::host::Host;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Writes per round: 250 flapping members cost the hub no more.
 const PER_ROUND: usize = 10;
-const MANAGER: &str = "motet-host";
 
 /// Writes to the hub what changed since it was last written.
 pub(crate) struct Publisher {
@@ -175,7 +175,7 @@ impl Publisher {
         object["metadata"]["name"] = json!(name);
         let write = Write::Apply {
             body: object.to_string().into_bytes().into(),
-            manager: MANAGER.into(),
+            manager: HOST_MANAGER.into(),
             force: true,
             subresource: (!part.is_empty()).then_some(part),
         };

@@ -16,6 +16,10 @@ pub const IDENTITY_ANNOTATION: &str = "motet.dev/identity";
 pub const RELEASE_ANNOTATION: &str = "motet.dev/release";
 /// The namespace, on the hub by default and on every member, that holds Motet's own objects.
 pub const SYSTEM_NAMESPACE: &str = "motet-system";
+
+/// The field manager of what the host writes for itself: records, Leases, status. What it applies for a plugin has
+/// [`field_manager`].
+pub const HOST_MANAGER: &str = "motet-host";
 /// API group of Motet's own custom resources.
 pub const GROUP: &str = "motet.dev";
 /// Prefix of the annotation that maps an applied object to its key and set.

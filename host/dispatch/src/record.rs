@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use motet_core::{
     ApiError, Gvk, ObjectName, PluginName,
-    names::{self, SYSTEM_NAMESPACE},
+    names::{self, HOST_MANAGER, SYSTEM_NAMESPACE},
     plugin::OnDelete,
     ports::{MemberApi, Write},
 };
@@ -15,8 +15,6 @@ use serde_json::{Value, json};
 
 use motet_core::revision::Revision;
 
-/// Field manager of what the host writes for itself.
-pub(crate) const HOST_MANAGER: &str = "motet-host";
 /// Label whose value is the plugin's name, on records.
 pub(crate) const RECORD_LABEL: &str = "motet.dev/record";
 const KEY: &str = "record.json";

@@ -178,16 +178,8 @@ impl Writer<'_> {
         let manager = |message: &str| message.split('"').nth(1).unwrap_or("unknown").to_owned();
         let managers: BTreeSet<String> = conflict.causes.iter().map(|cause| manager(&cause.message)).collect();
         managers.iter().for_each(|manager| self.stats.conflict(manager));
-        let event = EventIntent {
-            regarding: object.clone(),
-            warning: true,
-            reason: "ApplyConflict".into(),
-            action: "Apply".into(),
-            note: format!("{} conflicts: {}", field_manager(&self.binding.plugin), conflict.message),
-        };
-        if let Err(error) = self.events.send(&self.binding.plugin, self.member, &event).await {
-            tracing::debug!(plugin = %self.binding.plugin, member = %self.member.name(), %error, "the Event about a conflict was not written");
-        }
+        let note = format!("{} conflicts: {}", field_manager(&self.binding.plugin), conflict.message);
+        self.warn(object, "ApplyConflict", note).await;
         managers
     }
 
@@ -200,11 +192,16 @@ impl Writer<'_> {
                 "{own} and {others} keep taking the same fields from each other; {own} waits longer each time: let only one of them set the fields that the Event ApplyConflict names"
             );
             tracing::warn!(plugin = %self.binding.plugin, member = %self.member.name(), key = %self.target, %object, ?wait, "{note}");
-            let (reason, action) = ("FieldFight".into(), "Apply".into());
-            let event = EventIntent { regarding: object.clone(), warning: true, reason, action, note };
-            if let Err(error) = self.events.send(&self.binding.plugin, self.member, &event).await {
-                tracing::debug!(plugin = %self.binding.plugin, member = %self.member.name(), %error, "the Event about a fight was not written");
-            }
+            self.warn(object, "FieldFight", note).await;
+        }
+    }
+
+    /// Sends an Event about an apply; that it could not be sent holds up nothing.
+    async fn warn(&self, regarding: &ObjectRef, reason: &str, note: String) {
+        let (regarding, action) = (regarding.clone(), "Apply".into());
+        let event = EventIntent { regarding, warning: true, reason: reason.into(), action, note };
+        if let Err(error) = self.events.send(&self.binding.plugin, self.member, &event).await {
+            tracing::debug!(plugin = %self.binding.plugin, member = %self.member.name(), reason, %error, "an Event was not written");
         }
     }
 

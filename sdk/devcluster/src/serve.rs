@@ -17,7 +17,7 @@ use crate::routes;
 /// A port that stays this cluster's, whether anything listens on it or not: a second socket is bound to it without listening.
 #[derive(Debug)]
 pub(crate) struct Port {
-    _placeholder: TcpSocket,
+    _reserved: TcpSocket,
     pub(crate) number: u16,
 }
 
@@ -31,9 +31,9 @@ fn socket(port: u16) -> io::Result<TcpSocket> {
 impl Port {
     /// Takes a port of 127.0.0.1; 0 means any free one.
     pub(crate) fn take(port: u16) -> io::Result<Self> {
-        let placeholder = socket(port)?;
-        let number = placeholder.local_addr()?.port();
-        Ok(Self { _placeholder: placeholder, number })
+        let reserved = socket(port)?;
+        let number = reserved.local_addr()?.port();
+        Ok(Self { _reserved: reserved, number })
     }
 
     /// Starts listening.
@@ -48,7 +48,7 @@ pub(crate) async fn run(core: Arc<Core>, port: Arc<Port>, tls: Option<TlsAccepto
     let mut listener = Some(first);
     loop {
         if *refused.borrow_and_update() {
-            // Closing the listener makes the kernel refuse; the placeholder keeps the port ours.
+            // Closing the listener makes the kernel refuse; the other socket keeps the port ours.
             listener = None;
         } else if listener.is_none() {
             match port.listen() {

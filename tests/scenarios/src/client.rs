@@ -7,6 +7,8 @@ use kube::{
 };
 use serde_json::Value;
 
+use crate::wait;
+
 /// A client of one cluster.
 #[derive(Clone)]
 pub struct Looker(Client);
@@ -43,6 +45,20 @@ impl Looker {
             (404, _) => Ok(None),
             (code, value) => Err(anyhow!("GET {path}: {code} {value}")),
         }
+    }
+
+    /// Waits until the object at a path is as wanted (null where there is none), and returns it.
+    pub async fn until(&self, path: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
+        wait::until(&format!("{what} at {path}"), || async {
+            let object = self.get(path).await.map_err(|e| e.to_string())?.unwrap_or_default();
+            if holds(&object) { Ok(object) } else { Err(object.to_string()) }
+        })
+        .await
+    }
+
+    /// The same of an object that must be there.
+    pub async fn until_there(&self, path: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.until(path, what, |object| object.is_object() && holds(object)).await
     }
 
     /// The items of a list.

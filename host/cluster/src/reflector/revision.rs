@@ -38,8 +38,8 @@ impl Revision {
 /// no numbers cannot be compared, and pass.
 pub(super) async fn confirm(context: &Context, resource: &Resource, query: Query, version: &str) -> Result<(), Break> {
     let Some(wanted) = rv_number(version) else { return Ok(()) };
-    let mut first = context.revision.asking.try_lock().ok();
-    if first.is_none() {
+    let asking = context.revision.asking.try_lock();
+    if asking.is_err() {
         // Waited for, not held: where the first had no answer, everybody asks.
         drop(context.revision.asking.lock().await);
     }
@@ -53,6 +53,5 @@ pub(super) async fn confirm(context: &Context, resource: &Resource, query: Query
     // Some aggregated servers have no versions, or say 0.
     let Some(now) = rv_number(&meta.resource_version).filter(|now| *now > 0) else { return Ok(()) };
     context.revision.saw(now);
-    first.take();
     if now < wanted { Err(Break::went_back(wanted, now)) } else { Ok(()) }
 }

@@ -1,7 +1,7 @@
 //! `edge-service` on embedded clusters: an EdgeService's life, from its creation to its clean-up.
 
 use anyhow::{Context, Result};
-use motet_scenarios::{client::Looker, embedded, wait};
+use motet_scenarios::{client::Looker, embedded};
 use serde_json::{Value, json};
 
 use crate::kit::Stage;
@@ -16,24 +16,12 @@ fn edge() -> String {
 }
 
 async fn until(stage: &Stage, path: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-    let look = &stage.members[0].look;
-    wait::until(what, || async {
-        let object = look.get(path).await.map_err(|e| e.to_string())?.ok_or("not there")?;
-        if holds(&object) { Ok(object) } else { Err(object.to_string()) }
-    })
-    .await
-    .with_context(|| stage.host().tail())
+    stage.members[0].look.until_there(path, what, holds).await.with_context(|| stage.host().tail())
 }
 
 async fn gone(look: &Looker, paths: &[&str]) -> Result<()> {
     for path in paths {
-        wait::until(&format!("{path} to be gone"), || async {
-            match look.get(path).await.map_err(|e| e.to_string())? {
-                None => Ok(()),
-                Some(object) => Err(object.to_string()),
-            }
-        })
-        .await?;
+        look.until(path, "nothing", Value::is_null).await?;
     }
     Ok(())
 }

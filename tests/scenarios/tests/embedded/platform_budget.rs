@@ -16,12 +16,7 @@ fn pod(name: &str, cpu: &str) -> Value {
 }
 
 async fn budget(stage: &Stage, member: usize, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(what, || async {
-        let budget = stage.members[member].look.get(BUDGET).await.map_err(|e| e.to_string())?.ok_or("not there")?;
-        if holds(&budget) { Ok(budget) } else { Err(budget["status"].to_string()) }
-    })
-    .await
-    .with_context(|| stage.host().tail())
+    stage.members[member].look.until_there(BUDGET, what, holds).await.with_context(|| stage.host().tail())
 }
 
 /// How often a member was told that it is over its budget.

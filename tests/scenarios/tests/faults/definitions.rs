@@ -24,12 +24,7 @@ fn two_versions(stored: &str, conversion: Value) -> Result<Value> {
 }
 
 async fn until(stage: &Stage, look: &Looker, path: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<()> {
-    wait::until(what, || async {
-        let object = look.get(path).await.map_err(|e| e.to_string())?.unwrap_or_default();
-        if holds(&object) { Ok(()) } else { Err(object.to_string()) }
-    })
-    .await
-    .with_context(|| stage.host().tail())
+    look.until(path, what, holds).await.map(drop).with_context(|| stage.host().tail())
 }
 
 async fn deployed(stage: &Stage, look: &Looker, replicas: u32) -> Result<()> {

@@ -11,12 +11,7 @@ use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, Stage, edge_service};
 const QUOTA: &str = "/api/v1/namespaces/shop/resourcequotas/motet-baseline";
 
 async fn until(stage: &Stage, look: &Looker, path: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(&format!("{what} at {path}"), || async {
-        let object = look.get(path).await.map_err(|e| e.to_string())?.unwrap_or_default();
-        if holds(&object) { Ok(object) } else { Err(object.to_string()) }
-    })
-    .await
-    .with_context(|| stage.host().tail())
+    look.until(path, what, holds).await.with_context(|| stage.host().tail())
 }
 
 /// Notes of the Events with a reason.

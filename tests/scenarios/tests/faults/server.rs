@@ -57,12 +57,7 @@ async fn a_server_stops_starts_comes_back_empty_and_comes_back_older() -> Result
 }
 
 async fn has(stage: &Stage, look: &Looker, path: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(&format!("{path} as wanted"), || async {
-        let object = look.get(path).await.map_err(|e| e.to_string())?.ok_or("not there")?;
-        if holds(&object) { Ok(object) } else { Err(object.to_string()) }
-    })
-    .await
-    .with_context(|| stage.host().tail())
+    look.until_there(path, "an object as wanted", holds).await.with_context(|| stage.host().tail())
 }
 
 /// Writes of the host to paths with a word in them, since `skip` entries of the audit log.

@@ -67,14 +67,6 @@ async fn member(name: &str) -> Result<(RealCluster, Looker)> {
     Ok((member, looker))
 }
 
-async fn until(looker: &Looker, path: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
-    wait::until(what, || async {
-        let object = looker.get(path).await.map_err(|e| e.to_string())?.ok_or("not there".to_string())?;
-        if holds(&object) { Ok(object) } else { Err(object.to_string()) }
-    })
-    .await
-}
-
 const SHOP: &str = "/apis/apps.motet.dev/v1/namespaces/default/edgeservices/shop";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/default/deployments/shop";
 
@@ -109,10 +101,11 @@ async fn three_plugins_converge_with_least_rights_on_two_members() -> Result<()>
     for looker in [&one_looker, &two_looker] {
         has(looker, "shop", 3).await.map_err(|e| e.context(host.tail()))?;
         let deployment =
-            until(looker, DEPLOYMENT, "the Deployment", |_| true).await.map_err(|e| e.context(host.tail()))?;
+            looker.until_there(DEPLOYMENT, "the Deployment", |_| true).await.map_err(|e| e.context(host.tail()))?;
         assert_eq!(deployment["metadata"]["ownerReferences"][0]["kind"], "EdgeService");
         let budget = "/apis/apps.motet.dev/v1/platformbudgets/budget";
-        until(looker, budget, "the budget's status", |b| b["status"].is_object())
+        looker
+            .until_there(budget, "the budget's status", |b| b["status"].is_object())
             .await
             .map_err(|e| e.context(host.tail()))?;
     }
@@ -120,7 +113,8 @@ async fn three_plugins_converge_with_least_rights_on_two_members() -> Result<()>
     // Status follows the Deployment, which nothing runs here: its status is written as its controller would.
     let ready = json!({ "status": { "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2 } });
     one_looker.patch(&format!("{DEPLOYMENT}/status"), &ready).await?;
-    until(&one_looker, SHOP, "ready replicas in the status", |s| s["status"]["readyReplicas"] == 2)
+    one_looker
+        .until_there(SHOP, "ready replicas in the status", |s| s["status"]["readyReplicas"] == 2)
         .await
         .map_err(|e| e.context(host.tail()))?;
 
@@ -174,14 +168,14 @@ async fn the_message_of_a_refused_write_reaches_the_plugins_status_condition() -
     host.binding("edge-service", "edge-1", "Active").await?;
     looker.create("/apis/apps.motet.dev/v1/namespaces/default/edgeservices", &edge_service()).await?;
     let refused = |shop: &Value| shop["status"]["conditions"].to_string().contains("frozen over the holidays");
-    until(&looker, SHOP, "the refusal in the status", refused).await.map_err(|e| e.context(host.tail()))?;
+    looker.until_there(SHOP, "the refusal in the status", refused).await.map_err(|e| e.context(host.tail()))?;
     let service =
-        until(&looker, "/api/v1/namespaces/default/services/shop", "the Service, all the same", |_| true).await?;
+        looker.until_there("/api/v1/namespaces/default/services/shop", "the Service, all the same", |_| true).await?;
     assert_eq!(service["metadata"]["ownerReferences"][0]["name"], "shop");
     // Once it is allowed, the next change of anything that concerns the key is enough.
     webhook.says(Answer::Allow);
     looker.patch(SHOP, &json!({ "metadata": { "labels": { "again": "please" } }, "spec": { "replicas": 1 } })).await?;
     let accepted = |shop: &Value| !shop["status"]["conditions"].to_string().contains("frozen");
-    until(&looker, SHOP, "the refusal to leave the status", accepted).await.map_err(|e| e.context(host.tail()))?;
+    looker.until_there(SHOP, "the refusal to leave the status", accepted).await.map_err(|e| e.context(host.tail()))?;
     Ok(())
 }
