@@ -5,7 +5,10 @@ export MOTET_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/motet
 PLUGINS := namespace-baseline edge-service platform-budget
 WASM := $(CARGO_TARGET_DIR)/wasm32-wasip2/plugin
 
-.PHONY: help setup build plugins guests test test-fast soak demo lint doc bench crds
+# Every case of the suite with a real and an embedded cluster.
+CONFORMANCE := cargo test --locked -p motet-conformance
+
+.PHONY: help setup build plugins guests test test-fast conformance conformance-table soak demo lint doc bench crds
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,12 +33,21 @@ build: plugins ## release build of host, CLI and plugins
 # one at a time; the rest as cargo likes.
 test-fast: plugins guests ## every test that needs no real kube-apiserver
 	cargo build --locked -p motet-host -p motet
-	MOTET_GUESTS=$(WASM)/examples cargo test --locked --workspace --exclude motet-scenarios
+	MOTET_GUESTS=$(WASM)/examples cargo test --locked --workspace --exclude motet-scenarios --exclude motet-conformance
 	cargo test --locked -p motet-scenarios --lib --bins --test embedded -- --test-threads=2
 
 test: test-fast lint ## every test
 	./tests/real/build.sh >/dev/null
+	$(CONFORMANCE)
 	cargo test --locked -p motet-scenarios --test real --test faults -- --test-threads=2
+
+conformance: setup ## embedded clusters measured against a real kube-apiserver
+	./tests/real/build.sh >/dev/null
+	$(CONFORMANCE)
+
+conformance-table: setup ## the same, and writes the table in sdk/devcluster/README.md
+	./tests/real/build.sh >/dev/null
+	MOTET_CONFORMANCE_TABLE=write $(CONFORMANCE)
 
 soak: plugins ## random faults by seed on real clusters for MINUTES (30); SEED= replays one
 	cargo build --locked -p motet-host

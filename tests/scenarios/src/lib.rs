@@ -2,17 +2,13 @@
 //!
 //! Nothing here asks Motet whether Motet did its work: every check reads the cluster.
 
-pub mod audit;
 pub mod baseline;
-pub mod client;
 pub mod embedded;
 pub mod host;
-pub mod plain;
-pub mod ports;
-pub mod real;
-pub mod wait;
 pub mod webhook;
 pub mod wire;
+
+pub use motet_clusters::{audit, client, plain, ports, real, wait};
 
 /// Where tests find what was built: `MOTET_BIN_DIR` or the folder of this test's own profile.
 pub fn binary(name: &str) -> std::path::PathBuf {

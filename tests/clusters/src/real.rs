@@ -24,6 +24,7 @@ pub struct RealCluster {
     api_port: u16,
     etcd: Option<Child>,
     server: Option<Child>,
+    controllers: Option<Child>,
     /// Who signs clients.
     authority: Authority,
     /// Who signed the server.
@@ -56,8 +57,9 @@ impl RealCluster {
         let authority = Authority::new("motet-test-ca")?;
         credentials::write(folder.path(), &authority)?;
         let server_ca = authority.pem.clone();
-        let (name, etcd, server) = (name.into(), None, None);
-        let mut cluster = Self { name, folder, etcd_port, peer_port, api_port, etcd, server, authority, server_ca };
+        let (name, etcd, server, controllers) = (name.into(), None, None, None);
+        let mut cluster =
+            Self { name, folder, etcd_port, peer_port, api_port, etcd, server, controllers, authority, server_ca };
         cluster.start_etcd()?;
         cluster.resume().await?;
         Ok(cluster)
@@ -125,7 +127,24 @@ impl RealCluster {
         Ok(())
     }
 
-    fn tail(&self) -> String {
+    /// Starts what collects the garbage of owners and empties namespaces; the other controllers stay off.
+    pub fn start_controllers(&mut self) -> Result<()> {
+        let kubeconfig = self.file("controllers.yaml");
+        fs::write(&kubeconfig, self.kubeconfig("admin"))?;
+        let child = Command::new(programs()?.join("kube-controller-manager"))
+            .arg(format!("--kubeconfig={}", kubeconfig.display()))
+            .args(["--controllers=garbage-collector-controller,namespace-controller", "--leader-elect=false"])
+            .args(["--secure-port=0", "--bind-address=127.0.0.1", "-v=0"])
+            .stdout(self.log("controllers.log")?)
+            .stderr(self.log("controllers.log")?)
+            .spawn()
+            .context("kube-controller-manager cannot be started")?;
+        self.controllers = Some(child);
+        Ok(())
+    }
+
+    /// The last lines of the API server's log, newest first.
+    pub fn tail(&self) -> String {
         let log = fs::read_to_string(self.file("apiserver.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(15).collect();
         format!("the last lines of its log, newest first:\n{}", lines.join("\n"))
@@ -183,8 +202,9 @@ impl RealCluster {
         plain::post(&etcd, "/v3/kv/compaction", &json!({ "revision": revision, "physical": true })).await.map(drop)
     }
 
-    /// Stops API server and etcd.
+    /// Stops controllers, API server and etcd.
     pub fn stop(&mut self) {
+        stop(&mut self.controllers);
         stop(&mut self.server);
         stop(&mut self.etcd);
     }
