@@ -11,6 +11,9 @@ use crate::compare::Held;
 
 const UUID: &str = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 const TIME: &str = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z";
+/// Two more forms that kubectl prints.
+const PRINTED_TIME: &str =
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000";
 /// Times within this many seconds of now were made by the server.
 const PRESENT: i64 = 3600;
 
@@ -21,7 +24,8 @@ fn pattern(text: &str) -> Regex {
 static UUIDS: LazyLock<Regex> = LazyLock::new(|| pattern(UUID));
 static TIMES: LazyLock<Regex> = LazyLock::new(|| pattern(TIME));
 static VERSIONS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)(resource ?version:? |too old resource version: |current: )\d+( \(\d+\))?"));
+    LazyLock::new(|| pattern(r#"(?i)(resource ?version"?:? *"?|current: )\d+( \(\d+\))?"#));
+static PRINTED_TIMES: LazyLock<Regex> = LazyLock::new(|| pattern(PRINTED_TIME));
 static AGES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+m)?\d+s$"));
 
 /// What was met so far.
@@ -64,6 +68,8 @@ impl<'a> Neutral<'a> {
                 ("continue", Value::String(token)) if !token.is_empty() => "token".into(),
                 ("resourceVersion", Value::String(version)) => self.version(version).into(),
                 ("uid", Value::String(uid)) if UUIDS.is_match(uid) => self.uid(uid).into(),
+                // Ordered by time first, and a second may pass between two requests on one side only.
+                ("managedFields", Value::Array(entries)) => self.sorted(entries),
                 ("rows", Value::Array(rows)) if table => rows.iter().map(|row| self.row(row)).collect(),
                 (_, value) => self.value(value),
             };
@@ -83,6 +89,14 @@ impl<'a> Neutral<'a> {
             (key.clone(), masked)
         });
         Value::Object(neutral.collect())
+    }
+
+    fn sorted(&mut self, entries: &[Value]) -> Value {
+        let mut entries: Vec<Value> = entries.iter().map(|entry| self.value(entry)).collect();
+        entries.sort_by_key(|entry| {
+            ["manager", "operation", "subresource", "apiVersion"].map(|key| entry[key].to_string())
+        });
+        Value::Array(entries)
     }
 
     /// The cells of a table hold ages.
@@ -127,6 +141,7 @@ impl<'a> Neutral<'a> {
         let uids = &mut self.uids;
         let text = UUIDS.replace_all(&text, |found: &Captures<'_>| format!("uid#{}", number(uids, &found[0])));
         let text = TIMES.replace_all(&text, |found: &Captures<'_>| present(&found[0]));
+        let text = PRINTED_TIMES.replace_all(&text, "a time");
         VERSIONS.replace_all(&text, "${1}N").into_owned()
     }
 }

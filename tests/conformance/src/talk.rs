@@ -218,6 +218,42 @@ impl Talk {
         Ok(said.text)
     }
 
+    /// Who manages which fields of an object, as kubectl shows it; one line per entry, in the order of names.
+    pub async fn kubectl_managers(&self, object: &str) -> Result<()> {
+        let entries = r#"{range%20.metadata.managedFields[*]}{.manager}%20{.operation}%20{.subresource}%20{.fieldsV1}{"\n"}{end}"#;
+        let printed =
+            self.kubectl_unkept(&format!("get {object} -o jsonpath={entries} --show-managed-fields"), "").await?;
+        let mut lines: Vec<&str> = printed.lines().collect();
+        lines.sort_unstable();
+        self.note(&format!("managers of {object}"), lines);
+        Ok(())
+    }
+
+    /// Runs kubectl without keeping what it says.
+    pub async fn kubectl_unkept(&self, line: &str, input: &str) -> Result<String> {
+        Ok(kubectl::run(&self.folder, &self.kubeconfig, &self.id, line, input, &[]).await?.text)
+    }
+
+    /// Starts kubectl to read line by line what it prints: `-w` and its like. It is ended when this is dropped.
+    pub async fn kubectl_lines(&self, line: &str) -> Result<kubectl::Lines<'_>> {
+        let child = kubectl::spawn(&self.folder, &self.kubeconfig, &self.id, line, "", &[])?;
+        kubectl::Lines::of(self, line, child)
+    }
+
+    /// Waits until the schema of a group is published: a real server takes some moments after a definition is established.
+    pub async fn published(&self, group: &str, version: &str) -> Result<()> {
+        let stop = tokio::time::Instant::now() + Duration::from_secs(60);
+        let path = format!("/openapi/v3/apis/{group}/{version}");
+        loop {
+            let answer = self.ask(Method::GET, &path).unkept().send().await?;
+            if answer.code == 200 && answer.body["components"]["schemas"].as_object().is_some_and(|s| !s.is_empty()) {
+                return Ok(());
+            }
+            anyhow::ensure!(tokio::time::Instant::now() < stop, "{path} is not published");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Keeps something that was found out in another way.
     pub fn note(&self, what: &str, found: impl Into<Value>) {
         self.keep(Step { ask: what.into(), body: found.into(), ..Step::default() });

@@ -8,8 +8,6 @@ mod walk;
 mod fleet;
 #[path = "real/kit.rs"]
 mod kit;
-#[path = "real/kubectl.rs"]
-mod kubectl;
 #[path = "real/lease.rs"]
 mod lease;
 #[path = "real/least.rs"]

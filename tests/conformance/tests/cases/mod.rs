@@ -1,11 +1,13 @@
 //! All cases, by area.
 
 mod kubectl;
+mod kubectl_kit;
+mod kubectl_write;
 mod lists;
 
 use motet_conformance::Case;
 
 /// Every case of the suite.
 pub(crate) fn all() -> Vec<Case> {
-    [kubectl::cases(), lists::cases()].concat()
+    [kubectl::cases(), kubectl_write::cases(), lists::cases()].concat()
 }
