@@ -24,7 +24,7 @@ fn pattern(text: &str) -> Regex {
 static UUIDS: LazyLock<Regex> = LazyLock::new(|| pattern(UUID));
 static TIMES: LazyLock<Regex> = LazyLock::new(|| pattern(TIME));
 static VERSIONS: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"(?i)(resource ?version"?:? *"?|current: )\d+( \(\d+\))?"#));
+    LazyLock::new(|| pattern(r#"(?i)(resource ?version"?:? *"?|current: |in record \()\d+( \(\d+\))?"#));
 static PRINTED_TIMES: LazyLock<Regex> = LazyLock::new(|| pattern(PRINTED_TIME));
 static AGES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+m)?\d+s$"));
 

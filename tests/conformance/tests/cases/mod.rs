@@ -1,5 +1,6 @@
 //! All cases, by area.
 
+mod kube_client;
 mod kubectl;
 mod kubectl_kit;
 mod kubectl_write;
@@ -9,5 +10,5 @@ use motet_conformance::Case;
 
 /// Every case of the suite.
 pub(crate) fn all() -> Vec<Case> {
-    [kubectl::cases(), kubectl_write::cases(), lists::cases()].concat()
+    [kube_client::cases(), kubectl::cases(), kubectl_write::cases(), lists::cases()].concat()
 }
