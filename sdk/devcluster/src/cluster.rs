@@ -194,6 +194,17 @@ impl Cluster {
         self.core.state.lock().forget_history();
     }
 
+    /// Forgets everything: all connections are closed and the cluster starts over as another one, under the same address,
+    /// certificates and tokens.
+    pub fn wipe(&self) {
+        {
+            let mut state = self.core.state.lock();
+            let history = state.history();
+            *state = first_state(history);
+        }
+        self.core.faults.cut();
+    }
+
     /// Requests answered since the start, by verb.
     pub fn requests(&self) -> Requests {
         self.core.ledger.requests()

@@ -11,8 +11,10 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
+use crate::answer::Answer;
 use crate::cluster::Core;
 use crate::error::ApiError;
+use crate::shape::Shaped;
 use crate::store::Since;
 
 /// Fault knobs of one cluster. Each takes effect at once, also on open connections, and can be turned at any time.
@@ -34,6 +36,11 @@ struct Settings {
     drop_bookmarks: bool,
     deny: Option<(String, String)>,
     forbid: Vec<String>,
+    fail_some: Option<(f64, u16)>,
+    /// How much of the next failure by rate has added up.
+    owed: f64,
+    cut_after: Option<usize>,
+    slow: Option<usize>,
 }
 
 impl Default for Faults {
@@ -87,6 +94,21 @@ impl Faults {
         self.settings.lock().fail = answer;
     }
 
+    /// Answers a share of all requests to resources with this code: 0.25 fails every fourth. `None` turns it off.
+    pub fn fail_some(&self, answer: Option<(f64, u16)>) {
+        self.settings.lock().fail_some = answer;
+    }
+
+    /// Cuts every answer off after so many bytes of its body: in the middle of a list, or of a watch event. `None` turns it off.
+    pub fn cut_after(&self, bytes: Option<usize>) {
+        self.settings.lock().cut_after = bytes;
+    }
+
+    /// Sends bodies no faster than so many bytes a second; `None` turns it off.
+    pub fn slow(&self, bytes_per_second: Option<usize>) {
+        self.settings.lock().slow = bytes_per_second;
+    }
+
     /// Tells an expired watch by the HTTP status 410 instead of an ERROR event inside a 200 stream.
     pub fn expire_by_status(&self, on: bool) {
         self.settings.lock().expire_by_status = on;
@@ -135,9 +157,25 @@ impl Faults {
         }
     }
 
+    /// The body as the knobs let it through.
+    pub(crate) fn shape(&self, answer: Answer) -> http::Response<Shaped> {
+        let (cut_after, slow) = {
+            let settings = self.settings.lock();
+            (settings.cut_after, settings.slow)
+        };
+        answer.map(|body| Shaped::new(body, cut_after, slow))
+    }
+
     /// What the knobs say against a request for a resource.
     pub(crate) fn check(&self, place: &crate::ask::Place, verb: &str) -> Result<(), ApiError> {
-        let settings = self.settings.lock();
+        let mut settings = self.settings.lock();
+        if let Some((rate, code)) = settings.fail_some {
+            settings.owed += rate;
+            if settings.owed >= 1.0 {
+                settings.owed -= 1.0;
+                return Err(ApiError::injected(code, None));
+            }
+        }
         if let Some((code, retry_after)) = settings.fail {
             return Err(ApiError::injected(code, retry_after));
         }

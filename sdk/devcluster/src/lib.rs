@@ -17,6 +17,7 @@ mod answer;
 mod apply;
 mod ask;
 mod cluster;
+mod control;
 mod defaults;
 mod definitions;
 mod delete;
@@ -36,6 +37,7 @@ mod scale;
 mod schema;
 mod selector;
 mod serve;
+mod shape;
 mod simulate;
 mod store;
 mod table;
@@ -45,6 +47,7 @@ mod watch;
 mod write;
 
 pub use cluster::{Cluster, Options};
+pub use control::Control;
 pub use faults::Faults;
 pub use ledger::{Requests, WriteRecord};
 

@@ -1,10 +1,11 @@
 //! `motet-devcluster`: starts embedded clusters, writes their kubeconfigs and runs until it is told to stop.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
-use motet_devcluster::{Cluster, Options};
+use motet_devcluster::{Cluster, Control, Options};
 
 /// Embedded Kubernetes API servers on 127.0.0.1, in memory.
 #[derive(Debug, Parser)]
@@ -28,6 +29,9 @@ struct Args {
     /// Declare every Deployment available, as if its pods ran
     #[arg(long)]
     simulate_deployments: bool,
+    /// Serve fault knobs on this port of 127.0.0.1: `curl -d '{"refuse":true}' 127.0.0.1:PORT/dev-0`; off if left out
+    #[arg(long, value_name = "PORT")]
+    faults: Option<u16>,
 }
 
 #[tokio::main]
@@ -50,6 +54,11 @@ async fn main() -> anyhow::Result<()> {
         println!("{} {} {}", cluster.name(), cluster.url(), path.display());
         clusters.push(cluster);
     }
+    let clusters = Arc::new(clusters);
+    let _control = match args.faults {
+        Some(port) => Some(Control::start(port, clusters.clone()).await?),
+        None => None,
+    };
     stop_signal().await.context("cannot wait for signals")?;
     Ok(())
 }

@@ -108,7 +108,10 @@ async fn connection(core: Arc<Core>, tls: Option<TlsAcceptor>, stream: TcpStream
 async fn http<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(core: Arc<Core>, stream: T) {
     let service = service_fn(move |request| {
         let core = core.clone();
-        async move { Ok::<_, Infallible>(routes::answer(core, request).await) }
+        async move {
+            let answer = routes::answer(core.clone(), request).await;
+            Ok::<_, Infallible>(core.faults.shape(answer))
+        }
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http2().max_concurrent_streams(100);

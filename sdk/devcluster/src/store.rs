@@ -127,6 +127,11 @@ impl State {
         }
     }
 
+    /// How many changes per resource are remembered.
+    pub(crate) fn history(&self) -> usize {
+        self.history
+    }
+
     /// The version of the last change anywhere.
     pub(crate) fn version(&self) -> u64 {
         self.version

@@ -39,6 +39,17 @@ pub(crate) async fn bed() -> Bed {
     bed_with(|_| {}).await
 }
 
+/// One request to any URL without a token.
+pub(crate) async fn plain(method: Method, url: &str, body: &str) -> (u16, Value) {
+    let http = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::builder().method(method).uri(url).header("content-type", JSON);
+    let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+    let answer = tokio::time::timeout(LONG, http.request(request)).await.expect("no answer in time").unwrap();
+    let code = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (code, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
 impl Bed {
     pub(crate) async fn send(
         &self,

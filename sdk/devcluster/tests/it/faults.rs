@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use http_body_util::BodyExt;
 use serde_json::json;
 
 use crate::client::{LONG, MAPS, bed, bed_with, map, version};
@@ -158,4 +159,110 @@ async fn many_clusters_are_apart() {
         assert_eq!(list["items"][0]["metadata"]["name"], json!(format!("m{i}")));
         assert!(uids.insert(bed.cluster.uid()));
     }
+}
+
+#[tokio::test]
+async fn a_share_of_the_requests_fails() {
+    let bed = bed().await;
+    bed.cluster.faults().fail_some(Some((0.25, 500)));
+    let mut codes = Vec::new();
+    for _ in 0..8 {
+        codes.push(bed.get(MAPS).await.0);
+    }
+    assert_eq!(codes, [200, 200, 200, 500, 200, 200, 200, 500]);
+    bed.cluster.faults().fail_some(None);
+    assert_eq!(bed.get(MAPS).await.0, 200);
+}
+
+#[tokio::test]
+async fn answers_break_off_in_the_middle_of_a_list_and_of_an_event() {
+    let bed = bed().await;
+    bed.post(MAPS, &map("a", "1")).await;
+    bed.cluster.faults().cut_after(Some(60));
+    let list = bed.send(Method::GET, MAPS, &[], "").await;
+    assert_eq!(list.status(), 200);
+    assert!(list.into_body().collect().await.is_err(), "a list of more than 60 bytes came whole");
+    let mut watch = bed.send(Method::GET, &format!("{MAPS}?watch=1"), &[], "").await.into_body();
+    let mut seen = 0;
+    let broken = loop {
+        match tokio::time::timeout(LONG, watch.frame()).await.unwrap() {
+            Some(Ok(frame)) => seen += frame.into_data().map(|d| d.len()).unwrap_or(0),
+            Some(Err(_)) => break true,
+            None => break false,
+        }
+    };
+    assert!(broken && seen <= 60, "{seen} bytes came, broken: {broken}");
+    bed.cluster.faults().cut_after(None);
+    assert_eq!(bed.get(MAPS).await.1["items"][0]["metadata"]["name"], "a");
+}
+
+#[tokio::test]
+async fn slow_bodies_come_whole_in_pieces() {
+    let bed = bed().await;
+    bed.post(MAPS, &map("a", "1")).await;
+    let wanted = bed.get(MAPS).await.1;
+    bed.cluster.faults().slow(Some(2000));
+    let mut body = bed.send(Method::GET, MAPS, &[], "").await.into_body();
+    let (mut pieces, mut bytes) = (0, Vec::new());
+    while let Some(frame) = tokio::time::timeout(LONG, body.frame()).await.unwrap() {
+        let data = frame.unwrap().into_data().unwrap();
+        assert!(data.len() <= 200, "{} bytes at once", data.len());
+        pieces += 1;
+        bytes.extend(data);
+    }
+    assert!(pieces > 1);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&bytes).unwrap(), wanted);
+}
+
+#[tokio::test]
+async fn a_wiped_cluster_is_another_one_at_the_same_address() {
+    let bed = bed().await;
+    let before = bed.cluster.uid();
+    bed.post(MAPS, &map("a", "1")).await;
+    let mut watch = bed.watch(&format!("{MAPS}?watch=1")).await;
+    watch.next().await.unwrap();
+    bed.cluster.wipe();
+    assert!(watch.next().await.is_none(), "a watch of the cluster before goes on");
+    let names = async {
+        loop {
+            if let Ok(answer) = bed.try_send(Method::GET, MAPS, &[], "").await {
+                let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+                return serde_json::from_slice::<serde_json::Value>(&bytes).unwrap()["items"].clone();
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(LONG, names).await.unwrap(), json!([]));
+    assert_ne!(bed.cluster.uid(), before);
+    assert_eq!(bed.post(MAPS, &map("a", "1")).await.0, 201);
+}
+
+#[tokio::test]
+async fn knobs_are_turned_over_http_where_that_was_asked_for() {
+    let cluster = motet_devcluster::Cluster::start(motet_devcluster::Options {
+        name: "one".into(),
+        https: false,
+        ..Default::default()
+    });
+    let clusters = std::sync::Arc::new(vec![cluster.await.unwrap()]);
+    let control = motet_devcluster::Control::start(0, clusters.clone()).await.unwrap();
+    let maps = format!("{}{MAPS}", clusters[0].url());
+    let base = format!("http://127.0.0.1:{}", control.port);
+    assert_eq!(crate::client::plain(Method::GET, &base, "").await.1[0]["name"], "one");
+    let turned =
+        crate::client::plain(Method::POST, &format!("{base}/one"), r#"{"fail":{"code":429,"retryAfter":1}}"#).await;
+    assert_eq!(turned.0, 200, "{}", turned.1);
+    assert_eq!(crate::client::plain(Method::GET, &maps, "").await.0, 429);
+    // A mistake turns nothing.
+    let mistake = crate::client::plain(Method::POST, &format!("{base}/one"), r#"{"fail":null,"colour":"red"}"#).await;
+    assert_eq!(mistake.0, 400);
+    assert!(mistake.1["error"].as_str().unwrap().contains("no knob colour"));
+    assert_eq!(crate::client::plain(Method::GET, &maps, "").await.0, 429);
+    for bad in [r#"{"refuse":1}"#, r#"{"fail":{"code":200}}"#, r#"{"failSome":{"code":500,"rate":7}}"#, "[]"] {
+        assert_eq!(crate::client::plain(Method::POST, &format!("{base}/one"), bad).await.0, 400, "{bad}");
+    }
+    assert_eq!(crate::client::plain(Method::POST, &format!("{base}/two"), "{}").await.0, 400);
+    let all = r#"{"fail":null,"delayMs":1,"slowBytesPerSecond":null,"forbid":["secrets"],"dropBookmarks":true}"#;
+    assert_eq!(crate::client::plain(Method::POST, &format!("{base}/one"), all).await.0, 200);
+    assert_eq!(crate::client::plain(Method::GET, &maps, "").await.0, 200);
+    assert_eq!(crate::client::plain(Method::GET, &maps.replace("configmaps", "secrets"), "").await.0, 403);
 }
