@@ -65,12 +65,13 @@ lint: setup ## formatting and lints
 doc: setup ## docs without warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
-demo: plugins ## the main job on embedded clusters, played and checked; KEEP=1 keeps it running
+demo: plugins ## the main job on embedded clusters, played and checked; REAL=1 on real kube-apiservers; KEEP=1 keeps it running
 	@echo "building the next version of a plugin, which the demo rolls out"
 	cargo build --locked --profile plugin --target wasm32-wasip2 -p motet-guests --example baseline_next
 	@echo "building motet-host and the demo (the first time, with all that they depend on: some minutes)"
 	cargo build --locked -p motet-host -p motet-scenarios --bin motet-host --bin demo
-	@$(CARGO_TARGET_DIR)/debug/demo
+	@[ "$(REAL)" != 1 ] || ./tests/real/build.sh >/dev/null
+	@REAL=$(REAL) KEEP=$(KEEP) $(CARGO_TARGET_DIR)/debug/demo
 
 bench: guests ## benchmarks, with a table at the end; motet-bench NAME… runs single ones
 	cargo build --locked --release -p motet-bench -p motet-host

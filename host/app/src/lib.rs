@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod publish;
 mod shutdown;
+mod transitions;
 mod wiring;
 
 use std::process::ExitCode;

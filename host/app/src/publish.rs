@@ -3,8 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use motet_catalog::{
-    PluginStatus,
+    PluginState, PluginStatus,
     crd::MemberStatus as Published,
     object::{ConditionStatus, Members, PluginObjectStatus},
 };
@@ -14,12 +15,15 @@ use motet_core::{
     ports::{ListQuery, MemberApi, Write},
 };
 use motet_dispatch::BindingSnapshot;
-use motet_fleet::MemberStatus;
+use motet_fleet::{MemberState, MemberStatus};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::host::Host;
+use crate::{
+    host::Host,
+    transitions::{Standing, Transitions},
+};
 
 /// How often the hub is told.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -32,13 +36,15 @@ pub(crate) struct Publisher {
     hub: Arc<dyn MemberApi>,
     plugins: BTreeMap<String, Value>,
     members: BTreeMap<String, Value>,
+    transitions: Transitions,
     /// Whether members that an earlier host published have been looked for.
     swept: bool,
 }
 
 impl Publisher {
     pub(crate) fn new(host: Host, hub: Arc<dyn MemberApi>) -> Self {
-        Self { host, hub, plugins: BTreeMap::new(), members: BTreeMap::new(), swept: false }
+        let transitions = Transitions::new(hub.clone());
+        Self { host, hub, plugins: BTreeMap::new(), members: BTreeMap::new(), transitions, swept: false }
     }
 
     /// Publishes until `stop`.
@@ -76,7 +82,8 @@ impl Publisher {
             *left -= 1;
             match self.apply(&resource, "Plugin", &name, "status", json!({ "status": wanted })).await {
                 Err(error) if error.is_not_found() => {}
-                other => other?,
+                Err(error) => return Err(error),
+                Ok(object) => self.plugin_event(&status, &object).await,
             }
             self.plugins.insert(name, wanted);
         }
@@ -106,6 +113,7 @@ impl Publisher {
                 Err(error) if !error.is_not_found() => return Err(error),
                 _ => self.members.remove(&name),
             };
+            self.transitions.forget("Member", &name);
         }
         Ok(())
     }
@@ -125,9 +133,20 @@ impl Publisher {
         *left -= 1;
         self.apply(resource, "Member", &name, "", json!({ "metadata": { "labels": wanted["labels"] }, "spec": {} }))
             .await?;
-        self.apply(resource, "Member", &name, "status", json!({ "status": wanted["status"] })).await?;
+        let object = self.apply(resource, "Member", &name, "status", json!({ "status": wanted["status"] })).await?;
+        let well = member.state == MemberState::Ready && member.reason.is_empty();
+        let (state, message) = (member.state.word(), member.message.as_str());
+        let standing = Standing { state, reason: &member.reason, message, warning: !well };
+        self.transitions.note("Member", &name, standing, &object).await;
         self.members.insert(name, wanted);
         Ok(())
+    }
+
+    async fn plugin_event(&mut self, status: &PluginStatus, object: &[u8]) {
+        let state = format!("{:?}", status.state);
+        let warning = matches!(status.state, PluginState::Rejected) || !status.reason.is_empty();
+        let standing = Standing { state: &state, reason: status.reason, message: &status.message, warning };
+        self.transitions.note("Plugin", status.name.as_str(), standing, object).await;
     }
 
     fn member_status(member: &MemberStatus, bindings: &[BindingSnapshot]) -> Published {
@@ -167,7 +186,7 @@ impl Publisher {
         name: &str,
         part: &'static str,
         body: Value,
-    ) -> Result<(), ApiError> {
+    ) -> Result<Bytes, ApiError> {
         let mut object = json!({ "apiVersion": "motet.dev/v1alpha1", "kind": kind });
         for (field, value) in body.as_object().into_iter().flatten() {
             object[field] = value.clone();
@@ -179,7 +198,7 @@ impl Publisher {
             force: true,
             subresource: (!part.is_empty()).then_some(part),
         };
-        self.hub.write(resource, &ObjectName::cluster(name), write).await.map(drop)
+        self.hub.write(resource, &ObjectName::cluster(name), write).await
     }
 }
 

@@ -3,16 +3,15 @@
 use std::{collections::HashMap, time::Duration};
 
 use motet_core::{
-    ApiError, Digest, Gvk, ObjectName, PluginName,
-    names::field_manager,
+    ApiError, Digest, Gvk, ObjectName,
     outcome::{EventIntent, PatchKind},
-    ports::Write,
+    ports::{MemberApi, Write},
 };
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::{member::Member, record::to_bytes};
+use crate::record::to_bytes;
 
 /// A repeat is written at most this often; the series counts the others.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -23,7 +22,7 @@ const MAX: usize = 4096;
 
 /// Writes Events and remembers which it wrote.
 #[derive(Debug, Default)]
-pub(crate) struct EventWriter {
+pub struct EventWriter {
     seen: Mutex<HashMap<Digest, Seen>>,
 }
 
@@ -35,6 +34,18 @@ struct Seen {
     last: Instant,
 }
 
+/// Who says something, and where.
+pub struct Reporter<'a> {
+    /// The controller: a plugin's name, or the host's own.
+    pub controller: &'a str,
+    /// The field manager that its writes bear.
+    pub manager: String,
+    /// Where the object is that it speaks of.
+    pub api: &'a dyn MemberApi,
+    /// What that cluster is called.
+    pub cluster: &'a str,
+}
+
 /// What to do about an Event.
 enum Step {
     Create(String),
@@ -43,15 +54,18 @@ enum Step {
 }
 
 impl EventWriter {
-    /// Writes `event`; false where it only counted.
-    pub(crate) async fn send(
+    /// Writes `event` about the object that bears `uid`, where that is known; false where it only counted.
+    ///
+    /// # Errors
+    /// The server's refusal. The next time it is tried anew.
+    pub async fn send(
         &self,
-        plugin: &PluginName,
-        member: &Member,
+        reporter: &Reporter<'_>,
         event: &EventIntent,
+        uid: Option<&str>,
     ) -> Result<bool, ApiError> {
-        let id = identity(plugin, member, event);
-        let resource = member.api.resource(&Gvk::new("events.k8s.io", "v1", "Event")).await?;
+        let id = identity(reporter, event);
+        let resource = reporter.api.resource(&Gvk::new("events.k8s.io", "v1", "Event")).await?;
         let namespace = event.regarding.name.namespace.as_deref().unwrap_or("default");
         let now = jiff::Timestamp::now();
         match self.step(&id, event) {
@@ -61,10 +75,10 @@ impl EventWriter {
                 let write = Write::Patch {
                     body: to_bytes(&body),
                     kind: PatchKind::Merge,
-                    manager: field_manager(plugin),
+                    manager: reporter.manager.clone(),
                     subresource: None,
                 };
-                let patched = member.api.write(&resource, &ObjectName::namespaced(namespace, &name), write).await;
+                let patched = reporter.api.write(&resource, &ObjectName::namespaced(namespace, &name), write).await;
                 match patched {
                     // The server forgets Events after an hour: then it is a new one.
                     Err(error) if error.is_not_found() => {
@@ -75,9 +89,9 @@ impl EventWriter {
                 }
             }
             Step::Create(name) => {
-                let body = to_bytes(&body(plugin, event, namespace, &name, now));
-                let write = Write::Create { body, manager: field_manager(plugin) };
-                let created = member.api.write(&resource, &ObjectName::namespaced(namespace, &name), write).await;
+                let body = to_bytes(&body(reporter.controller, event, uid, namespace, &name, now));
+                let write = Write::Create { body, manager: reporter.manager.clone() };
+                let created = reporter.api.write(&resource, &ObjectName::namespaced(namespace, &name), write).await;
                 if created.is_err() {
                     self.seen.lock().remove(&id);
                 }
@@ -113,14 +127,16 @@ impl EventWriter {
     }
 }
 
-fn identity(plugin: &PluginName, member: &Member, event: &EventIntent) -> Digest {
+fn identity(reporter: &Reporter<'_>, event: &EventIntent) -> Digest {
     let EventIntent { regarding, warning, reason, action, note } = event;
-    Digest::of(format!("{plugin}\0{}\0{regarding}\0{warning}\0{reason}\0{action}\0{note}", member.name()).as_bytes())
+    let Reporter { controller, cluster, .. } = reporter;
+    Digest::of(format!("{controller}\0{cluster}\0{regarding}\0{warning}\0{reason}\0{action}\0{note}").as_bytes())
 }
 
 fn body(
-    plugin: &PluginName,
+    controller: &str,
     event: &EventIntent,
+    uid: Option<&str>,
     namespace: &str,
     name: &str,
     now: jiff::Timestamp,
@@ -134,12 +150,16 @@ fn body(
     if let Some(namespace) = &regarding.name.namespace {
         reference["namespace"] = json!(namespace);
     }
+    // `kubectl describe` finds Events by it.
+    if let Some(uid) = uid {
+        reference["uid"] = json!(uid);
+    }
     json!({
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": { "name": name, "namespace": namespace },
         "eventTime": micros(now),
-        "reportingController": format!("motet.dev/{plugin}"),
+        "reportingController": format!("motet.dev/{controller}"),
         "reportingInstance": "motet-host",
         "type": if event.warning { "Warning" } else { "Normal" },
         "reason": cut(&event.reason, 128),

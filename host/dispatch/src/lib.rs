@@ -28,6 +28,7 @@ mod write;
 
 pub use binding::{BindingState, BindingStatus, LastRun};
 pub use dispatcher::{BindingSnapshot, Dispatcher};
+pub use events::{EventWriter, Reporter};
 pub use member::EngagedMember;
 pub use motet_core::revision::Revision;
 pub use report::{Difference, IntentReport, IntentResult, KeyReport};

@@ -22,7 +22,7 @@ use motet_watch::Barrier;
 use crate::{
     binding::Binding,
     diff,
-    events::EventWriter,
+    events::{EventWriter, Reporter},
     member::Member,
     plan::{Action, DesiredSet, Plan, Planned},
     report::{IntentReport, IntentResult},
@@ -200,7 +200,7 @@ impl Writer<'_> {
     async fn warn(&self, regarding: &ObjectRef, reason: &str, note: String) {
         let (regarding, action) = (regarding.clone(), "Apply".into());
         let event = EventIntent { regarding, warning: true, reason: reason.into(), action, note };
-        if let Err(error) = self.events.send(&self.binding.plugin, self.member, &event).await {
+        if let Err(error) = self.say(&event).await {
             tracing::debug!(plugin = %self.binding.plugin, member = %self.member.name(), reason, %error, "an Event was not written");
         }
     }
@@ -268,11 +268,22 @@ impl Writer<'_> {
         }
     }
 
+    async fn say(&self, event: &EventIntent) -> Result<bool, ApiError> {
+        let plugin = &self.binding.plugin;
+        let reporter = Reporter {
+            controller: plugin.as_str(),
+            manager: field_manager(plugin),
+            api: &*self.member.api,
+            cluster: self.member.name().as_str(),
+        };
+        self.events.send(&reporter, event, None).await
+    }
+
     async fn event(&self, event: EventIntent) -> Result<Done, ApiError> {
         if self.observing() {
             return Ok(Done::Observed(vec![]));
         }
-        let sent = self.events.send(&self.binding.plugin, self.member, &event).await;
+        let sent = self.say(&event).await;
         match sent {
             Ok(true) => {
                 self.binding.stats.wrote("event", 201);

@@ -45,7 +45,7 @@ impl Fleet {
         fs::write(plugins.join("mirror.yaml"), PLUGIN)?;
         fs::write(plugins.join("mirror.wasm"), guest("mirror")?)?;
         let hub = Hub::start().await?;
-        fs::write(folder.path().join("hub.yaml"), hub.0.cluster.kubeconfig())?;
+        fs::write(folder.path().join("hub.yaml"), hub.0.own_kubeconfig())?;
         let members: Vec<Cluster> = stream::iter(0..count)
             .map(|i| Cluster::start(Options { name: format!("edge-{i}"), ..Options::default() }))
             .buffered(8)

@@ -1,93 +1,40 @@
-//! An embedded hub and embedded members, as the demo and the tests use them.
+//! A hub with Motet's custom resources, and what is put into it, as the demo and the tests use them.
 
-use std::{io::Write, path::Path};
+use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use flate2::{Compression, write::GzEncoder};
-use motet_devcluster::{Cluster, Options};
 use serde_json::{Value, json};
 
-use crate::{client::Looker, wait, wire::Wire};
+use crate::{client::Looker, site::Site, wait};
 
 const PLUGINS: &str = "/apis/motet.dev/v1alpha1/plugins";
 const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
 const SYSTEM: &str = "/api/v1/namespaces/motet-system";
-/// The token of the client that looks; the host never gets it, so that its own can be revoked.
-const LOOKER: &str = "looker";
-/// The token that the host gets first.
-pub const FIRST_TOKEN: &str = "host-1";
-
-/// An embedded cluster, the wire by which the host reaches it, and a client that reaches it without.
-pub struct Embedded {
-    /// The cluster.
-    pub cluster: Cluster,
-    /// The host's way to it.
-    pub wire: Wire,
-    /// The client's.
-    pub look: Looker,
-}
-
-impl Embedded {
-    /// Starts a cluster, HTTPS, with a controller that declares Deployments available.
-    pub async fn start(name: &str) -> Result<Self> {
-        let tokens = vec![LOOKER.into(), FIRST_TOKEN.into()];
-        let options = Options { name: name.into(), tokens, simulate_deployments: true, ..Options::default() };
-        let cluster = Cluster::start(options).await?;
-        let wire = Wire::to(cluster.port()).await?;
-        let look = Looker::new(&cluster.kubeconfig()).await?;
-        Ok(Self { cluster, wire, look })
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        self.cluster.name()
-    }
-
-    /// The kubeconfig for the host, over the wire.
-    pub fn kubeconfig(&self, token: &str) -> String {
-        let wire = format!("https://127.0.0.1:{}", self.wire.port());
-        self.cluster.kubeconfig_with_token(token).replace(&self.cluster.url(), &wire)
-    }
-
-    /// Installs a custom resource definition from a YAML file.
-    pub async fn install(&self, file: &Path) -> Result<()> {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        install(&self.look, &serde_yaml::from_str(&text)?).await
-    }
-
-    /// What was written to it so far, the host's own Leases aside: who, verb, path and code.
-    pub fn written(&self) -> Vec<(String, String)> {
-        let all = self.cluster.writes().into_iter().filter(|w| !w.path.contains("/leases/"));
-        all.map(|w| (w.user_agent, format!("{} {} {}", w.verb, w.path, w.code))).collect()
-    }
-
-    /// Gives a namespace the label of namespace-baseline, or takes it.
-    pub async fn label(&self, namespace: &str, labelled: bool) -> Result<()> {
-        let value = if labelled { json!("true") } else { Value::Null };
-        let patch = json!({ "metadata": { "labels": { "motet.dev/baseline": value } } });
-        self.look.patch(&format!("/api/v1/namespaces/{namespace}"), &patch).await.map(drop)
-    }
-
-    /// Creates a namespace with that label.
-    pub async fn shop(&self, namespace: &str) -> Result<()> {
-        self.look.namespace(namespace, &[("motet.dev/baseline", "true")]).await.map(drop)
-    }
-}
-
-async fn install(look: &Looker, crd: &Value) -> Result<()> {
+/// Installs a custom resource definition and waits until it is served.
+pub(crate) async fn install(look: &Looker, crd: &Value) -> Result<()> {
     let name = crd["metadata"]["name"].as_str().context("a custom resource definition without a name")?;
     let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-    look.apply(&path, "installer", crd).await.map(drop)
+    look.apply(&path, "installer", crd).await?;
+    let established = |crd: &Value| {
+        let conditions = crd["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+        conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True")
+    };
+    look.until_there(&path, "an established definition", established).await.map(drop)
 }
 
-/// The hub: an embedded cluster with Motet's custom resources.
-pub struct Hub(pub Embedded);
+/// The hub: a cluster with Motet's custom resources.
+pub struct Hub(pub Site);
 
 impl Hub {
-    /// Starts a hub.
+    /// Starts an embedded hub.
     pub async fn start() -> Result<Self> {
-        let hub = Embedded::start("hub").await?;
+        Self::on(Site::embedded("hub").await?).await
+    }
+
+    /// Makes a cluster a hub.
+    pub async fn on(hub: Site) -> Result<Self> {
         install(&hub.look, &motet_catalog::crd::plugin()).await?;
         install(&hub.look, &motet_catalog::crd::member()).await?;
         hub.look.namespace("motet-system", &[]).await?;
@@ -100,8 +47,8 @@ impl Hub {
     }
 
     /// Registers a member, or changes its kubeconfig.
-    pub async fn register(&self, member: &Embedded, token: &str) -> Result<()> {
-        self.look().register(member.name(), &member.kubeconfig(token), &[]).await
+    pub async fn register(&self, member: &Site, token: &str) -> Result<()> {
+        self.look().register(member.name(), &member.kubeconfig(token)?, &[]).await
     }
 
     /// Withdraws a member.

@@ -86,7 +86,8 @@ pub(super) fn write_server(folder: &Path, authority: &Authority) -> Result<()> {
     Ok(fs::write(folder.join("server.key"), server.key)?)
 }
 
-pub(crate) fn base64(bytes: &[u8]) -> String {
+/// Bytes as JSON carries them.
+pub fn base64(bytes: &[u8]) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use motet_scenarios::{
-    embedded::{self, Embedded, FIRST_TOKEN},
+    embedded,
+    site::{FIRST_TOKEN, Site},
     wait,
 };
 use serde_json::{Value, json};
@@ -22,10 +23,10 @@ fn line<'a>(kubeconfig: &'a str, field: &str) -> &'a str {
 /// Name, kubeconfig, and the reason and the word that say what is wrong with it.
 type BadKubeconfig = (&'static str, String, &'static str, &'static str);
 
-fn kubeconfigs(member: &Embedded, other: &Embedded) -> Result<Vec<BadKubeconfig>> {
-    let good = member.kubeconfig(FIRST_TOKEN);
+fn kubeconfigs(member: &Site, other: &Site) -> Result<Vec<BadKubeconfig>> {
+    let good = member.kubeconfig(FIRST_TOKEN)?;
     let (server, token) = (line(&good, "server:"), line(&good, "token:"));
-    let other_ca = other.kubeconfig(FIRST_TOKEN);
+    let other_ca = other.kubeconfig(FIRST_TOKEN)?;
     let ca = line(&other_ca, "certificate-authority-data:");
     Ok(vec![
         ("not-yaml", "[".into(), "KubeconfigInvalid", "kubeconfig"),
@@ -42,7 +43,7 @@ fn kubeconfigs(member: &Embedded, other: &Embedded) -> Result<Vec<BadKubeconfig>
             "proxy-url",
         ),
         ("wrong-ca", with(&good, line(&good, "certificate-authority-data:"), ca)?, "CertificateInvalid", "certificate"),
-        ("wrong-token", member.kubeconfig("nobody"), "Unauthorized", "401"),
+        ("wrong-token", member.kubeconfig("nobody")?, "Unauthorized", "401"),
         ("unreachable", with(&good, server, "server: https://127.0.0.1:1")?, "ConnectionRefused", "127.0.0.1:1"),
     ])
 }
@@ -50,7 +51,7 @@ fn kubeconfigs(member: &Embedded, other: &Embedded) -> Result<Vec<BadKubeconfig>
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_kubeconfig_says_what_is_wrong_with_it() -> Result<()> {
     let stage = Stage::converged(1).await?;
-    let target = Embedded::start("target").await?;
+    let target = Site::embedded("target").await?;
     let cases = kubeconfigs(&target, &stage.members[0])?;
     for (name, kubeconfig, ..) in &cases {
         stage.hub.look().register(name, kubeconfig, &[]).await?;

@@ -1,7 +1,7 @@
 //! Row A6: a member that comes and goes a thousand times leaves nothing behind in the host.
 
 use anyhow::Result;
-use motet_scenarios::{embedded::FIRST_TOKEN, wait};
+use motet_scenarios::{site::FIRST_TOKEN, wait};
 
 use crate::kit::Stage;
 

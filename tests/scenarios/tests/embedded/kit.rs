@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use motet_scenarios::{
     baseline,
-    embedded::{self, Embedded, FIRST_TOKEN, Hub},
+    embedded::{self, Hub},
     host::HostProcess,
+    site::{FIRST_TOKEN, Site},
     wait,
 };
 use serde_json::Value;
@@ -18,7 +19,7 @@ pub(crate) const WHILE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Stage {
     pub(crate) hub: Hub,
-    pub(crate) members: Vec<Embedded>,
+    pub(crate) members: Vec<Site>,
     /// None while it is stopped.
     pub(crate) host: Option<HostProcess>,
     folder: tempfile::TempDir,
@@ -45,7 +46,7 @@ impl Stage {
         let (hub, folder) = (Hub::start().await?, tempfile::tempdir()?);
         let mut all = Vec::new();
         for index in 0..members {
-            let member = Embedded::start(&format!("edge-{index}")).await?;
+            let member = Site::embedded(&format!("edge-{index}")).await?;
             hub.register(&member, FIRST_TOKEN).await?;
             all.push(member);
         }
@@ -54,7 +55,7 @@ impl Stage {
 
     pub(crate) fn start_host(&mut self) -> Result<()> {
         let kubeconfig = self.folder.path().join("hub.yaml");
-        std::fs::write(&kubeconfig, self.hub.0.kubeconfig(FIRST_TOKEN))?;
+        std::fs::write(&kubeconfig, self.hub.0.kubeconfig(FIRST_TOKEN)?)?;
         self.host = Some(HostProcess::start(self.folder.path(), &["--hub", &kubeconfig.display().to_string()])?);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What becomes of members: cut and back, new credentials, bad credentials, withdrawn.
 
 use anyhow::Result;
-use motet_scenarios::{baseline, embedded::FIRST_TOKEN, wait, wire::Fault};
+use motet_scenarios::{baseline, site::FIRST_TOKEN, wait, wire::Fault};
 
 use crate::kit::{PLUGIN, Stage, WHILE};
 
@@ -25,11 +25,11 @@ async fn a_member_that_is_cut_off_harms_no_other_and_catches_up() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_stops_answering_harms_no_other_and_catches_up() -> Result<()> {
     let stage = Stage::converged(2).await?;
-    stage.members[1].cluster.faults().hang(true);
+    stage.members[1].cluster().unwrap().faults().hang(true);
     stage.is(1, "Unreachable").await?;
     stage.members[0].shop("new").await?;
     stage.holds(0, None).await?;
-    stage.members[1].cluster.faults().hang(false);
+    stage.members[1].cluster().unwrap().faults().hang(false);
     stage.is(1, "Ready").await?;
     stage.members[1].shop("new").await?;
     stage.holds(1, None).await
@@ -40,7 +40,7 @@ async fn a_rotated_token_takes_over_in_place() -> Result<()> {
     let stage = Stage::converged(1).await?;
     let member = &stage.members[0];
     let since = stage.is(0, "Ready").await?["since"].clone();
-    member.cluster.add_token("second");
+    member.add_token("second").await?;
     stage.hub.register(member, "second").await?;
     // With the first token gone, whatever converges did so by the second.
     wait::until("the host to use the second token", || async {
@@ -48,7 +48,7 @@ async fn a_rotated_token_takes_over_in_place() -> Result<()> {
         if log.contains("new token is in use") { Ok(()) } else { Err("nothing in the log") }
     })
     .await?;
-    member.cluster.revoke_token(FIRST_TOKEN);
+    member.revoke_token(FIRST_TOKEN).await?;
     member.shop("new").await?;
     stage.holds(0, None).await?;
     assert_eq!(stage.is(0, "Ready").await?["since"], since, "it never left Ready");
@@ -59,7 +59,7 @@ async fn a_rotated_token_takes_over_in_place() -> Result<()> {
 async fn a_bad_new_kubeconfig_leaves_the_old_one_serving() -> Result<()> {
     let stage = Stage::converged(1).await?;
     let member = &stage.members[0];
-    let dead = member.kubeconfig(FIRST_TOKEN).replace(&format!(":{}", member.wire.port()), ":1");
+    let dead = member.kubeconfig(FIRST_TOKEN)?.replace(&format!(":{}", member.wire.port()), ":1");
     stage.hub.look().register(member.name(), &dead, &[]).await?;
     wait::until("the update to be rejected", || async {
         let status = stage.hub.member(member.name()).await.map_err(|e| e.to_string())?.ok_or("gone")?["status"].clone();

@@ -1,7 +1,7 @@
 //! What becomes of plugins: new code, broken code, missing grants, modes, leaving.
 
 use anyhow::Result;
-use motet_scenarios::{baseline, embedded, wait};
+use motet_scenarios::{baseline, embedded, site, wait};
 use serde_json::json;
 
 use crate::kit::{CODE, PLUGIN, Stage, WHILE};
@@ -81,7 +81,7 @@ async fn config_is_checked_and_overrides_reach_their_members_only() -> Result<()
     assert!(message.contains("denyIngres"), "{reason}: {message}");
     stage.holds(0, None).await?;
     let second = &stage.members[1];
-    stage.hub.look().register(second.name(), &second.kubeconfig(embedded::FIRST_TOKEN), &[("tier", "small")]).await?;
+    stage.hub.look().register(second.name(), &second.kubeconfig(site::FIRST_TOKEN)?, &[("tier", "small")]).await?;
     spec["config"] = json!({});
     spec["configOverrides"] =
         json!([{ "members": { "matchLabels": { "tier": "small" } }, "config": { "quota": { "pods": "7" } } }]);

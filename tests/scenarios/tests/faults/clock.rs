@@ -5,7 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use anyhow::{Context, Result, ensure};
 use motet_scenarios::{host::HostProcess, wait};
 
-use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, LEASE, Stage, edge_service};
+use crate::kit::{ALL, BASELINE, EDGE, EDGE_SERVICES, LEASE, MEMBERS_OF_A_STAGE, Stage, edge_service};
 
 /// Longer than a Lease is good for without renewal.
 const LONGER_THAN_A_LEASE: Duration = Duration::from_secs(20);
@@ -34,7 +34,7 @@ async fn lease(stage: &Stage) -> Result<(String, String, i64)> {
 }
 
 async fn ten_minutes_off(prefix: &str, seconds: i64) -> Result<()> {
-    let mut stage = Stage::bare(prefix, 2, &[BASELINE, EDGE], &[]).await?;
+    let mut stage = Stage::bare(prefix, MEMBERS_OF_A_STAGE, &ALL).await?;
     let (preload, offset) = (clock(stage.folder.path())?, seconds.to_string());
     stage.start_host_with(&[("LD_PRELOAD", &preload), ("MOTET_TEST_CLOCK_OFFSET", &offset)])?;
     stage.host().ready().await?;

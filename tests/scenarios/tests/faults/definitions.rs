@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use motet_scenarios::{client::Looker, wait};
 use serde_json::{Value, json};
 
-use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, Stage, define, edge_service, shipped_definition};
+use crate::kit::{ALL, EDGE, EDGE_SERVICES, MEMBERS_OF_A_STAGE, Stage, define, edge_service, shipped_definition};
 
 const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/edgeservices.apps.motet.dev";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/default/deployments/web";
@@ -33,9 +33,10 @@ async fn deployed(stage: &Stage, look: &Looker, replicas: u32) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_come_change_and_go_and_only_their_binding_notices() -> Result<()> {
-    let mut stage = Stage::bare("crd", 1, &[BASELINE, EDGE], &[]).await?;
+    let mut stage = Stage::bare("crd", MEMBERS_OF_A_STAGE, &ALL).await?;
     stage.start_host()?;
     stage.register(0, "admin").await?;
+    stage.register_others().await?;
     let look = stage.members[0].look.clone();
     let web = format!("{EDGE_SERVICES}/web");
 
@@ -68,12 +69,13 @@ async fn definitions_come_change_and_go_and_only_their_binding_notices() -> Resu
     define(&look, &shipped_definition(EDGE)?).await?;
     stage.host().binding(EDGE, "crd-0", "Active").await?;
     look.create(EDGE_SERVICES, &edge_service("web")).await?;
-    deployed(&stage, &look, 2).await
+    deployed(&stage, &look, 2).await?;
+    stage.nobody_else_noticed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversion_that_is_down_concerns_its_kind_alone() -> Result<()> {
-    let stage = Stage::converged("conv", 1, &[BASELINE, EDGE]).await?;
+    let stage = Stage::converged("conv").await?;
     let look = stage.members[0].look.clone();
     let web = format!("{EDGE_SERVICES}/web");
     look.create(EDGE_SERVICES, &edge_service("web")).await?;
@@ -111,18 +113,20 @@ async fn a_conversion_that_is_down_concerns_its_kind_alone() -> Result<()> {
         look.patch(&web, &json!({ "spec": { "replicas": 7 } })).await.map(drop).map_err(|e| e.to_string())
     })
     .await?;
-    deployed(&stage, &look, 7).await
+    deployed(&stage, &look, 7).await?;
+    stage.nobody_else_noticed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scope_other_than_the_plugin_thinks_is_said_and_nothing_spins() -> Result<()> {
-    let mut stage = Stage::bare("scope", 1, &[BASELINE, EDGE], &[]).await?;
+    let mut stage = Stage::bare("scope", MEMBERS_OF_A_STAGE, &ALL).await?;
     let look = stage.members[0].look.clone();
     let mut definition = shipped_definition(EDGE)?;
     definition["spec"]["scope"] = json!("Cluster");
     define(&look, &definition).await?;
     stage.start_host()?;
     stage.register(0, "admin").await?;
+    stage.register_others().await?;
     stage.works(0, "shop").await?;
     let mut edge = edge_service("web");
     edge["metadata"] = json!({ "name": "web" });
@@ -135,6 +139,7 @@ async fn a_scope_other_than_the_plugin_thinks_is_said_and_nothing_spins() -> Res
     .await
     .with_context(|| stage.host().tail())?;
     let rows = stage.host().api(&format!("/api/v1/bindings?plugin={EDGE}")).await?;
-    assert!(rows[0]["reconciles"].as_u64().unwrap_or_default() < 20, "{rows:?}");
-    stage.works(0, "others-go-on").await
+    assert!(rows.iter().all(|row| row["reconciles"].as_u64().unwrap_or_default() < 20), "{rows:?}");
+    stage.works(0, "others-go-on").await?;
+    stage.nobody_else_noticed().await
 }

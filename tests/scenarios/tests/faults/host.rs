@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use motet_scenarios::{client::Looker, host::HostProcess, wait, wire::Fault};
 use tokio::net::TcpStream;
 
-use crate::kit::{BASELINE, Stage};
+use crate::kit::{ALL, MEMBERS_OF_A_STAGE, Stage};
 
 async fn load(look: &Looker, from: u32, to: u32) -> Result<()> {
     for n in from..to {
@@ -23,7 +23,7 @@ async fn uids(look: &Looker) -> Result<BTreeMap<String, String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_and_killed_under_load_it_starts_again_and_repeats_next_to_nothing() -> Result<()> {
-    let mut stage = Stage::converged("stop", 1, &[BASELINE]).await?;
+    let mut stage = Stage::converged("stop").await?;
     let look = stage.members[0].look.clone();
 
     // SIGTERM: what runs is finished, nothing is written after the end.
@@ -54,12 +54,15 @@ async fn stopped_and_killed_under_load_it_starts_again_and_repeats_next_to_nothi
     let repeated: Vec<_> = applied.iter().filter(|(_, times)| **times > 1).collect();
     assert!(applied.values().all(|times| *times <= 2), "{repeated:?}");
     assert!(repeated.len() <= 24, "more than was in flight was repeated: {repeated:?}");
+    for index in 0..stage.members.len() {
+        stage.works(index, "after-all").await?;
+    }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn started_while_half_the_members_are_silent_the_rest_goes_on_as_if_alone() -> Result<()> {
-    let mut stage = Stage::bare("half", 4, &[BASELINE], &[]).await?;
+    let mut stage = Stage::bare("half", 4, &ALL).await?;
     for index in [0, 2] {
         stage.members[index].wire.set(Fault::Hang);
     }
@@ -84,7 +87,7 @@ async fn started_while_half_the_members_are_silent_the_rest_goes_on_as_if_alone(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn out_of_file_descriptors_it_serves_on_and_recovers() -> Result<()> {
-    let mut stage = Stage::bare("files", 2, &[BASELINE], &[]).await?;
+    let mut stage = Stage::bare("files", MEMBERS_OF_A_STAGE, &ALL).await?;
     stage.start_host_in("ulimit -n 64")?;
     stage.members[0].shop("shop").await?;
     stage.register(0, "admin").await?;
@@ -109,7 +112,7 @@ async fn out_of_file_descriptors_it_serves_on_and_recovers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_costs_the_cache_of_compiled_plugins_and_nothing_else() -> Result<()> {
-    let mut stage = Stage::bare("disk", 1, &[BASELINE], &[]).await?;
+    let mut stage = Stage::bare("disk", MEMBERS_OF_A_STAGE, &ALL).await?;
     let data = stage.folder.path().join("data");
     std::fs::create_dir(&data)?;
     // A file system of its own, in which there is room for next to nothing.
@@ -117,6 +120,7 @@ async fn a_full_disk_costs_the_cache_of_compiled_plugins_and_nothing_else() -> R
     stage.members[0].shop("shop").await?;
     stage.register(0, "admin").await?;
     stage.holds(0).await?;
+    stage.register_others().await?;
     wait::until("the host to say that it could not keep the compiled plugin", || async {
         if stage.host().log().contains("could not be kept on disk") { Ok(()) } else { Err("not said") }
     })

@@ -42,7 +42,7 @@ async fn holder(stage: &Stage) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_hub_is_away_members_go_on_and_no_standby_takes_over() -> Result<()> {
-    let mut stage = Stage::converged("away", 1, &[BASELINE]).await?;
+    let mut stage = Stage::converged("away").await?;
     let (standby, _wire) = second(&stage).await?;
     let first = holder(&stage).await?;
 
@@ -72,7 +72,7 @@ async fn while_the_hub_is_away_members_go_on_and_no_standby_takes_over() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_alone_lost_the_hub_yields_to_its_successor_and_they_never_both_write() -> Result<()> {
-    let mut stage = Stage::converged("alone", 1, &[BASELINE]).await?;
+    let mut stage = Stage::converged("alone").await?;
     let (second, _wire) = second(&stage).await?;
     let first = holder(&stage).await?;
 

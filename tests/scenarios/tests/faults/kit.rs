@@ -83,6 +83,11 @@ pub(crate) async fn define(look: &Looker, definition: &Value) -> Result<()> {
     .await
 }
 
+/// Every plugin that ships.
+pub(crate) const ALL: [&str; 3] = [BASELINE, EDGE, BUDGET];
+/// Members of a stage: one that suffers, and two that must not notice.
+pub(crate) const MEMBERS_OF_A_STAGE: usize = 3;
+
 /// A hub, members and a host.
 pub(crate) struct Stage {
     pub(crate) hub: Judged,
@@ -90,18 +95,16 @@ pub(crate) struct Stage {
     pub(crate) host: Option<HostProcess>,
     pub(crate) folder: tempfile::TempDir,
     arguments: Vec<String>,
+    /// What was to be seen of the members but the first when all was well.
+    calm: Vec<(String, f64)>,
 }
 
 impl Stage {
-    /// So many members, called `PREFIX-0` onwards, with the example plugins' definitions, registered under the token `admin`, and
-    /// converged under the named plugins.
-    pub(crate) async fn converged(prefix: &str, members: usize, plugins: &[&str]) -> Result<Self> {
-        Self::converged_with(prefix, members, plugins, &[]).await
-    }
-
-    /// The same, with further arguments of the host.
-    pub(crate) async fn converged_with(prefix: &str, members: usize, plugins: &[&str], more: &[&str]) -> Result<Self> {
-        let mut stage = Self::bare(prefix, members, plugins, more).await?;
+    /// Three members, called `PREFIX-0` onwards, with the example plugins' definitions, registered under the token `admin`, and
+    /// converged under the example plugins.
+    pub(crate) async fn converged(prefix: &str) -> Result<Self> {
+        let (members, plugins) = (MEMBERS_OF_A_STAGE, ALL);
+        let mut stage = Self::bare(prefix, members, &plugins).await?;
         for member in &stage.members {
             member.install().await?;
             member.shop("shop").await?;
@@ -111,19 +114,37 @@ impl Stage {
             stage.register(index, "admin").await?;
         }
         for index in 0..members {
-            stage.is(index, "Ready").await?;
-            for plugin in plugins {
-                stage.host().binding(plugin, &stage.members[index].name, "Active").await?;
-            }
-            if plugins.contains(&BASELINE) {
-                stage.holds(index).await?;
-            }
+            stage.settles(index).await?;
         }
+        stage.calm = stage.others().await?;
         Ok(stage)
     }
 
+    /// Waits until a member is Ready with every plugin at work.
+    async fn settles(&self, index: usize) -> Result<()> {
+        self.is(index, "Ready").await?;
+        for plugin in ALL {
+            self.host().binding(plugin, &self.members[index].name, "Active").await?;
+        }
+        self.holds(index).await
+    }
+
+    /// Registers all members but the first, with all that the plugins need: they must not notice what becomes of the first.
+    pub(crate) async fn register_others(&mut self) -> Result<()> {
+        for index in 1..self.members.len() {
+            self.members[index].install().await?;
+            self.members[index].shop("shop").await?;
+            self.register(index, "admin").await?;
+        }
+        for index in 1..self.members.len() {
+            self.settles(index).await?;
+        }
+        self.calm = self.others().await?;
+        Ok(())
+    }
+
     /// Clusters only: nothing is installed on the members, nobody is registered, no host runs.
-    pub(crate) async fn bare(prefix: &str, members: usize, plugins: &[&str], more: &[&str]) -> Result<Self> {
+    pub(crate) async fn bare(prefix: &str, members: usize, plugins: &[&str]) -> Result<Self> {
         let hub = Judged::start(&format!("{prefix}-hub")).await?;
         for definition in [motet_catalog::crd::plugin(), motet_catalog::crd::member()] {
             define(&hub.look, &definition).await?;
@@ -135,10 +156,8 @@ impl Stage {
         let kubeconfig = folder.path().join("hub.yaml");
         fs::write(&kubeconfig, hub.kubeconfig("admin"))?;
         let plugins = motet_scenarios::only_plugins(folder.path(), plugins)?;
-        let mut arguments: Vec<String> =
-            ["--hub", &kubeconfig.display().to_string(), "--plugins", &plugins].map(Into::into).into();
-        arguments.extend(more.iter().map(|argument| (*argument).to_string()));
-        Ok(Self { hub, members: all, host: None, folder, arguments })
+        let arguments = ["--hub", &kubeconfig.display().to_string(), "--plugins", &plugins].map(Into::into).into();
+        Ok(Self { hub, members: all, host: None, folder, arguments, calm: Vec::new() })
     }
 
     /// Starts the host.
@@ -174,21 +193,44 @@ impl Stage {
         self.hub.look.register(&member.name, &member.kubeconfig(token), &[]).await
     }
 
-    /// Waits until the hub shows a member in a state; its status.
+    /// Waits until the operator sees a member in a state; its status.
     pub(crate) async fn is(&self, index: usize, state: &str) -> Result<Value> {
         self.shows(index, &format!("to be {state}"), |status| status["state"] == state).await
     }
 
-    /// Waits until the hub shows what is wanted of a member; its status.
+    /// Waits until the operator sees what is wanted of a member, in its object and then everywhere; its status.
     pub(crate) async fn shows(&self, index: usize, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let name = &self.members[index].name;
         wait::until(&format!("member {name} {what}"), || async {
             let member = self.hub.look.get(&format!("{MEMBERS}/{name}")).await.map_err(|e| e.to_string())?;
             let status = member.ok_or("no Member object")?["status"].clone();
-            if wanted(&status) { Ok(status) } else { Err(status.to_string()) }
+            if !wanted(&status) {
+                return Err(status.to_string());
+            }
+            self.says_the_same_everywhere(name, &status).await.map_err(|e| format!("{e:#}"))?;
+            Ok(status)
         })
         .await
         .with_context(|| self.host().tail())
+    }
+
+    /// The status API, the metrics and the Events on the Member agree with its status.
+    async fn says_the_same_everywhere(&self, name: &str, status: &Value) -> Result<()> {
+        let api = self.host().api(&format!("/api/v1/members/{name}")).await?;
+        let (state, reason) =
+            (status["state"].as_str().unwrap_or_default(), status["reason"].as_str().unwrap_or_default());
+        ensure!(api.len() == 1 && api[0]["state"] == state, "the API says {api:?}");
+        let gauge = self.metric("motet_member_state", name).await?;
+        let one = |(labels, n): &(String, f64)| (labels.contains(&format!("state=\"{state}\"")), *n == 1.0);
+        ensure!(gauge.iter().map(one).all(|(is, set)| is == set), "the metrics say {gauge:?}");
+        let word = if reason.is_empty() { state } else { reason };
+        let events = self.hub.look.list("/apis/events.k8s.io/v1/namespaces/default/events").await?;
+        let told = events.iter().any(|event| {
+            let about = &event["regarding"];
+            about["kind"] == "Member" && about["name"] == name && event["reason"] == word && !about["uid"].is_null()
+        });
+        ensure!(told, "no Event {word} on the Member");
+        Ok(())
     }
 
     /// Waits until the baseline holds on a member.
@@ -228,10 +270,20 @@ impl Stage {
             .collect())
     }
 
-    /// What must stay as it is of everybody but one member: that they were never lost.
-    pub(crate) async fn others(&self, index: usize) -> Result<Vec<(String, f64)>> {
+    /// Nobody but the first member noticed anything since all was well: they were never lost, and work.
+    pub(crate) async fn nobody_else_noticed(&self) -> Result<()> {
+        let now = self.others().await?;
+        ensure!(now == self.calm, "before: {:?}, now: {now:?}", self.calm);
+        for index in 1..self.members.len() {
+            self.works(index, "undisturbed").await?;
+        }
+        Ok(())
+    }
+
+    /// What must stay as it is of everybody but the first member.
+    async fn others(&self) -> Result<Vec<(String, f64)>> {
         let mut all = Vec::new();
-        for (_, member) in self.members.iter().enumerate().filter(|(i, _)| *i != index) {
+        for member in &self.members[1..] {
             all.extend(self.metric("motet_member_reconnects_total", &member.name).await?);
             let state = self.hub.look.get(&format!("{MEMBERS}/{}", member.name)).await?.unwrap_or_default();
             ensure!(state["status"]["state"] == "Ready", "{} is {}", member.name, state["status"]);

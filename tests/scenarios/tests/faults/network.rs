@@ -5,15 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 use motet_scenarios::wire::Fault;
 
-use crate::kit::{BASELINE, BUDGET, Stage};
+use crate::kit::Stage;
 
 /// The probe's timeout of the tests' hosts is two seconds: this is one probe lost.
 const ONE_PROBE: Duration = Duration::from_millis(2100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_black_hole_shows_only_past_the_threshold_and_slowness_does_not_flap() -> Result<()> {
-    let stage = Stage::converged("hole", 2, &[BASELINE, BUDGET]).await?;
-    let others = stage.others(0).await?;
+    let stage = Stage::converged("hole").await?;
     let (since, wire) = (stage.is(0, "Ready").await?["since"].clone(), &stage.members[0].wire);
     let reconnects = stage.metric("motet_member_reconnects_total", "hole-0").await?;
 
@@ -47,14 +46,12 @@ async fn a_black_hole_shows_only_past_the_threshold_and_slowness_does_not_flap()
     wire.set(Fault::None);
     stage.is(0, "Ready").await?;
     stage.holds(0).await?;
-    assert_eq!(stage.others(0).await?, others, "nobody else noticed");
-    Ok(())
+    stage.nobody_else_noticed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_cuts_under_load_lose_nothing() -> Result<()> {
-    let stage = Stage::converged("cut", 2, &[BASELINE]).await?;
-    let others = stage.others(0).await?;
+    let stage = Stage::converged("cut").await?;
     for round in 0..50 {
         let member = &stage.members[0];
         member.shop(&format!("load-{round}")).await?;
@@ -65,13 +62,12 @@ async fn fifty_cuts_under_load_lose_nothing() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
     stage.holds(0).await?;
-    assert_eq!(stage.others(0).await?, others, "nobody else noticed");
-    Ok(())
+    stage.nobody_else_noticed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_is_gone_when_the_way_is_back_is_listed_past() -> Result<()> {
-    let mut stage = Stage::converged("gone", 1, &[BASELINE]).await?;
+    let mut stage = Stage::converged("gone").await?;
     stage.members[0].wire.set(Fault::Refuse);
     stage.is(0, "Unreachable").await?;
     let member = &mut stage.members[0];
@@ -91,5 +87,5 @@ async fn a_version_that_is_gone_when_the_way_is_back_is_listed_past() -> Result<
     stage.holds(0).await?;
     let restarts = stage.metric("motet_watch_restarts_total", "gone-0").await?;
     assert!(restarts.iter().any(|(labels, _)| labels.contains("Expired")), "{restarts:?}");
-    Ok(())
+    stage.nobody_else_noticed().await
 }

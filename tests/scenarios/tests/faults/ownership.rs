@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use motet_scenarios::{client::Looker, embedded::guest, plugins_dir, wait, wire::Fault};
 use serde_json::{Value, json};
 
-use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, Stage, edge_service};
+use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, MEMBERS_OF_A_STAGE, Stage, edge_service};
 
 const QUOTA: &str = "/api/v1/namespaces/shop/resourcequotas/motet-baseline";
 
@@ -32,7 +32,7 @@ async fn told(stage: &Stage, look: &Looker, reason: &str, word: &str) -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_take_drop_hold_and_delete_is_put_right_and_told() -> Result<()> {
-    let stage = Stage::converged("own", 1, &[BASELINE, EDGE]).await?;
+    let stage = Stage::converged("own").await?;
     let look = stage.members[0].look.clone();
 
     // Another manager takes a field: told, then taken back.
@@ -67,7 +67,8 @@ async fn what_others_take_drop_hold_and_delete_is_put_right_and_told() -> Result
     until(&stage, &look, service, "its name", |s| s["metadata"]["annotations"][name] == "web.example").await?;
     look.patch(&format!("{EDGE_SERVICES}/web"), &json!({ "spec": { "host": null } })).await?;
     let unnamed = |s: &Value| s["kind"] == "Service" && s["metadata"]["annotations"][name].is_null();
-    until(&stage, &look, service, "no name", unnamed).await.map(drop)
+    until(&stage, &look, service, "no name", unnamed).await?;
+    stage.nobody_else_noticed().await
 }
 
 /// Puts a plugin into the folder that the host watches: the component first, as an operator would.
@@ -97,7 +98,7 @@ fn component(plugin: &str) -> Result<Vec<u8>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_force_is_told_and_two_that_fight_are_named_and_slowed() -> Result<()> {
-    let stage = Stage::converged("fight", 1, &[BASELINE]).await?;
+    let stage = Stage::converged("fight").await?;
     let look = stage.members[0].look.clone();
 
     // Unforced: it stays theirs, and the plugin learns why.
@@ -131,14 +132,15 @@ async fn who_may_not_force_is_told_and_two_that_fight_are_named_and_slowed() -> 
     wait::stays("the pods", json!("20"), Duration::from_secs(3), || async {
         Ok(look.get(QUOTA).await?.unwrap_or_default()["spec"]["hard"]["pods"].clone())
     })
-    .await
+    .await?;
+    stage.nobody_else_noticed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_leaves_with_keep_and_with_prune_a_member_out_of_reach_meanwhile() -> Result<()> {
-    let stage = Stage::converged("leave", 2, &[EDGE]).await?;
+    let stage = Stage::converged("leave").await?;
     put(&stage, BASELINE, &component(BASELINE)?, &spec(BASELINE, &json!({ "onDelete": "Prune" }))?)?;
-    for index in 0..2 {
+    for index in 0..MEMBERS_OF_A_STAGE {
         stage.holds(index).await?;
         stage.members[index].look.create(EDGE_SERVICES, &edge_service("web")).await?;
         let deployment = "/apis/apps/v1/namespaces/default/deployments/web";
@@ -149,7 +151,9 @@ async fn a_plugin_leaves_with_keep_and_with_prune_a_member_out_of_reach_meanwhil
     for plugin in [BASELINE, EDGE] {
         std::fs::remove_file(stage.folder.path().join(format!("plugins/{plugin}.yaml")))?;
     }
-    left(&stage, 1).await?;
+    for index in 1..MEMBERS_OF_A_STAGE {
+        left(&stage, index).await?;
+    }
     let kept = stage.members[0].look.get(QUOTA).await?;
     assert!(kept.is_some(), "out of reach: nothing happens there");
     stage.members[0].wire.set(Fault::None);

@@ -11,12 +11,11 @@ use motet_scenarios::{
 };
 use serde_json::{Value, json};
 
-use crate::kit::{BASELINE, BUDGET, EDGE, EDGE_SERVICES, Stage, edge_service};
+use crate::kit::{EDGE, EDGE_SERVICES, Stage, edge_service};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_stops_starts_comes_back_empty_and_comes_back_older() -> Result<()> {
-    let mut stage = Stage::converged("again", 2, &[BASELINE, EDGE]).await?;
-    let others = stage.others(0).await?;
+    let mut stage = Stage::converged("again").await?;
 
     // Stopped and started, its etcd kept.
     stage.members[0].cluster.pause();
@@ -52,8 +51,7 @@ async fn a_server_stops_starts_comes_back_empty_and_comes_back_older() -> Result
     stage.host().binding(EDGE, "again-0", "Active").await?;
     look.create(EDGE_SERVICES, &edge_service("web")).await?;
     has(&stage, &look, "/apis/apps/v1/namespaces/default/deployments/web", |_| true).await?;
-    assert_eq!(stage.others(0).await?, others, "nobody else noticed");
-    Ok(())
+    stage.nobody_else_noticed().await
 }
 
 async fn has(stage: &Stage, look: &Looker, path: &str, holds: impl Fn(&Value) -> bool) -> Result<Value> {
@@ -68,7 +66,7 @@ fn writes(stage: &Stage, skip: usize, word: &str) -> Result<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_that_time_out_and_mutate_are_lived_with() -> Result<()> {
-    let stage = Stage::converged("hook", 1, &[BASELINE]).await?;
+    let stage = Stage::converged("hook").await?;
     let (webhook, look) = (Webhook::start().await?, stage.members[0].look.clone());
     let quota = |namespace: &str| format!("/api/v1/namespaces/{namespace}/resourcequotas/motet-baseline");
 
@@ -101,13 +99,13 @@ async fn webhooks_that_time_out_and_mutate_are_lived_with() -> Result<()> {
     }
     let written = writes(&stage, skip, "namespaces/mutated/resourcequotas")?;
     assert!((1..=2).contains(&written), "{written} writes of one object that settles at the first");
-    Ok(())
+    stage.nobody_else_noticed().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_a_dying_namespace_and_a_server_that_pushes_back_hold_up_nobody_else() -> Result<()> {
-    let stage = Stage::converged("push", 2, &[BASELINE, EDGE]).await?;
-    let (others, look) = (stage.others(0).await?, stage.members[0].look.clone());
+    let stage = Stage::converged("push").await?;
+    let look = stage.members[0].look.clone();
 
     // A quota that is used up: whoever asked sees why.
     let spec = json!({ "hard": { "services": "0" } });
@@ -135,8 +133,7 @@ async fn a_quota_a_dying_namespace_and_a_server_that_pushes_back_hold_up_nobody_
     assert!(tried <= 12, "{tried} writes into a namespace that is going");
 
     push_back(&stage, &look).await?;
-    assert_eq!(stage.others(0).await?, others, "nobody else noticed");
-    stage.works(1, "undisturbed").await
+    stage.nobody_else_noticed().await
 }
 
 /// API Priority and Fairness has one seat for what the host writes of one kind, and somebody else sits on it for a while.
@@ -202,7 +199,7 @@ async fn baseline_in(stage: &Stage, look: &Looker, namespace: &str) -> Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_object_and_many_pages_arrive_whole() -> Result<()> {
-    let stage = Stage::converged("large", 1, &[BASELINE, BUDGET, EDGE]).await?;
+    let stage = Stage::converged("large").await?;
     let look = stage.members[0].look.clone();
     let mut edge = edge_service("web");
     edge["spec"]["env"] = json!({ "LARGE": "x".repeat(900 << 10) });
@@ -229,7 +226,7 @@ async fn a_large_object_and_many_pages_arrive_whole() -> Result<()> {
     let budget = "/apis/apps.motet.dev/v1/platformbudgets/budget";
     has(&stage, &look, budget, |b| b["status"]["total"]["requestedMilliCpu"] == 5000).await?;
     assert_eq!(baseline::fingerprint(&look).await?, before, "nothing else was touched");
-    Ok(())
+    stage.nobody_else_noticed().await
 }
 
 async fn create_pods(look: Looker, which: std::ops::Range<u32>) -> Result<()> {

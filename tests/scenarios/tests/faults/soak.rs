@@ -13,14 +13,13 @@ use motet_scenarios::wait;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::kit::{BASELINE, EDGE, EDGE_SERVICES, Judged, Stage, edge_service};
-use schedule::{Action, MEMBERS, Place, Schedule};
+use crate::kit::{EDGE_SERVICES, Judged, Stage, edge_service};
+use schedule::{Action, Place, Schedule};
 
 /// The seed of `make test`.
 const SEED: u64 = 14;
 /// So many actions happen however slow the machine is: a seed then shows what it is meant to show.
 const LEAST: usize = 60;
-const PLUGINS: [&str; 2] = [BASELINE, EDGE];
 
 /// A number from the environment.
 fn given(name: &str) -> Option<u64> {
@@ -65,7 +64,7 @@ struct Soak {
 
 impl Soak {
     async fn start(seed: u64) -> Result<Self> {
-        let stage = Stage::converged("soak", MEMBERS, &PLUGINS).await?;
+        let stage = Stage::converged("soak").await?;
         let mut untouched = Vec::new();
         for member in &stage.members {
             check::bystander(&member.look).await?;

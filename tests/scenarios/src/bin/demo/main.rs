@@ -1,4 +1,4 @@
-//! `make demo`: Motet's main job on embedded clusters, played as a scenario and checked with a client at every step.
+//! `make demo`: Motet's main job on embedded clusters (or, with REAL=1, on real kube-apiservers), played as a scenario and checked with a client at every step.
 
 mod screen;
 mod services;
@@ -34,8 +34,13 @@ struct Played {
 }
 
 async fn run(screen: &Arc<Screen>) -> Result<bool> {
-    screen.say("Starting a hub and 8 members: Kubernetes API servers over HTTPS, embedded in this process.");
-    let stage = Arc::new(Stage::start().await?);
+    let real = set("REAL");
+    screen.say(if real {
+        "Starting a hub and 8 members: real kube-apiservers, each with its etcd (a minute or two)."
+    } else {
+        "Starting a hub and 8 members: Kubernetes API servers over HTTPS, embedded in this process."
+    });
+    let stage = Arc::new(Stage::start(real).await?);
     screen.say(&format!("Starting motet-host as its own process; its log is {}", stage.log().display()));
     let refresh = screen.is_terminal().then(|| tokio::spawn(table::refresh(stage.clone(), screen.clone())));
     let mut played = Vec::new();
@@ -60,7 +65,7 @@ async fn run(screen: &Arc<Screen>) -> Result<bool> {
         played.push(Played { name, seconds, result: Some(result) });
     }
     let good = played.iter().all(|p| matches!(p.result, Some(Ok(_))));
-    if good && std::env::var("KEEP").is_ok_and(|keep| keep == "1") {
+    if good && set("KEEP") {
         keep(&stage, screen).await?;
     }
     if let Some(refresh) = refresh {
@@ -70,6 +75,10 @@ async fn run(screen: &Arc<Screen>) -> Result<bool> {
     screen.leave_table();
     summary(screen, &played);
     Ok(stop(stage, screen).await? && good)
+}
+
+fn set(variable: &str) -> bool {
+    std::env::var(variable).is_ok_and(|value| value == "1")
 }
 
 fn summary(screen: &Screen, played: &[Played]) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use motet_scenarios::{client::Looker, embedded::Embedded, wait};
+use motet_scenarios::{client::Looker, site::Site, wait};
 use serde_json::json;
 
 use crate::stage::Stage;
@@ -12,7 +12,7 @@ const SERVICE: &str = "/apis/apps.motet.dev/v1/namespaces/shop/edgeservices/web"
 const BUDGET: &str = "/apis/apps.motet.dev/v1/platformbudgets/budget";
 
 /// Creates an EdgeService in the namespace `shop`, and a node with a pod of the platform and one of a user.
-pub(crate) async fn create(stage: &Stage, member: &Embedded) -> Result<()> {
+pub(crate) async fn create(stage: &Stage, member: &Site) -> Result<()> {
     if stage.from_folder.contains(&"edge-service") {
         let service = json!({
             "apiVersion": "apps.motet.dev/v1", "kind": "EdgeService",
@@ -44,7 +44,7 @@ pub(crate) async fn create(stage: &Stage, member: &Embedded) -> Result<()> {
 }
 
 /// Waits until they hold on these members; what to add to the step's result.
-pub(crate) async fn check(stage: &Stage, members: &[Arc<Embedded>]) -> Result<String> {
+pub(crate) async fn check(stage: &Stage, members: &[Arc<Site>]) -> Result<String> {
     let mut seen = String::new();
     if stage.from_folder.contains(&"edge-service") {
         for member in members {

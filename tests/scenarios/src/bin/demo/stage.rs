@@ -10,11 +10,14 @@ use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
 use motet_scenarios::{
     baseline,
-    embedded::{Embedded, FIRST_TOKEN, Hub},
+    embedded::Hub,
     host::HostProcess,
     plugins_dir,
+    site::{FIRST_TOKEN, Site},
 };
 
+/// Clusters that are started at once: a real one keeps a core busy for seconds.
+const AT_ONCE: usize = 2;
 /// Members from the start.
 const MEMBERS: usize = 8;
 /// Plugins that the host finds in its folder, where they are built; namespace-baseline comes from the hub.
@@ -24,10 +27,12 @@ const FROM_FOLDER: [&str; 2] = ["edge-service", "platform-budget"];
 pub(crate) struct Stage {
     pub(crate) hub: Hub,
     pub(crate) host: HostProcess,
-    members: Mutex<Vec<Arc<Embedded>>>,
+    members: Mutex<Vec<Arc<Site>>>,
     /// Those of [`FROM_FOLDER`] that are built.
     pub(crate) from_folder: Vec<&'static str>,
     folder: tempfile::TempDir,
+    /// Whether the clusters are real ones.
+    real: bool,
 }
 
 /// Kubeconfigs for people.
@@ -38,25 +43,25 @@ pub(crate) struct Files {
 }
 
 impl Stage {
-    pub(crate) async fn start() -> Result<Self> {
+    /// On embedded clusters, or on real ones.
+    pub(crate) async fn start(real: bool) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("motet-demo-").tempdir()?;
-        let hub = Hub::start().await.context("the hub")?;
+        let hub = Hub::on(site("hub", real).await?).await.context("the hub")?;
         let from_folder = copy_plugins(&folder.path().join("plugins"))?;
         let kubeconfig = folder.path().join("hub.yaml");
-        fs::write(&kubeconfig, hub.0.kubeconfig(FIRST_TOKEN))?;
+        fs::write(&kubeconfig, hub.0.kubeconfig(FIRST_TOKEN)?)?;
         let (kubeconfig, plugins) =
             (kubeconfig.display().to_string(), folder.path().join("plugins").display().to_string());
         let host = HostProcess::start(folder.path(), &["--hub", &kubeconfig, "--plugins", &plugins])?;
-        let stage = Self { hub, host, members: Mutex::default(), from_folder, folder };
-        for number in 1..=MEMBERS {
-            stage.start_member(&format!("edge-{number}")).await?;
-        }
+        let stage = Self { hub, host, members: Mutex::default(), from_folder, folder, real };
+        let starting = (1..=MEMBERS).map(|number| stage.start_member(format!("edge-{number}")));
+        stream::iter(starting).buffered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
         Ok(stage)
     }
 
     /// Starts one more cluster, with the kinds that the plugins need; the hub does not know it yet.
-    pub(crate) async fn start_member(&self, name: &str) -> Result<Arc<Embedded>> {
-        let member = Arc::new(Embedded::start(name).await.with_context(|| name.to_string())?);
+    pub(crate) async fn start_member(&self, name: String) -> Result<Arc<Site>> {
+        let member = Arc::new(site(&name, self.real).await.with_context(|| name.clone())?);
         for plugin in &self.from_folder {
             // Beside the plugin, as its authors ship it.
             let crd =
@@ -68,12 +73,12 @@ impl Stage {
     }
 
     /// Every cluster besides the hub, registered or not.
-    pub(crate) fn members(&self) -> Vec<Arc<Embedded>> {
+    pub(crate) fn members(&self) -> Vec<Arc<Site>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The member of a name.
-    pub(crate) fn member(&self, name: &str) -> Result<Arc<Embedded>> {
+    pub(crate) fn member(&self, name: &str) -> Result<Arc<Site>> {
         self.members().into_iter().find(|m| m.name() == name).with_context(|| format!("no cluster {name}"))
     }
 
@@ -97,9 +102,9 @@ impl Stage {
     pub(crate) fn write_kubeconfigs(&self) -> Result<Files> {
         let folder = self.folder.path().join("kubeconfigs");
         fs::create_dir_all(&folder)?;
-        let write = |cluster: &Embedded| -> Result<PathBuf> {
+        let write = |cluster: &Site| -> Result<PathBuf> {
             let file = folder.join(format!("{}.yaml", cluster.name()));
-            fs::write(&file, cluster.cluster.kubeconfig())?;
+            fs::write(&file, cluster.own_kubeconfig())?;
             Ok(file)
         };
         let hub = write(&self.hub.0)?;
@@ -109,6 +114,10 @@ impl Stage {
         }
         Ok(Files { folder, hub, member })
     }
+}
+
+async fn site(name: &str, real: bool) -> Result<Site> {
+    if real { Site::real(name).await } else { Site::embedded(name).await }
 }
 
 /// Copies what is built of the folder's plugins, with their YAML.

@@ -4,12 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{FutureExt, future::LocalBoxFuture};
-use motet_scenarios::{
-    baseline,
-    embedded::{self, FIRST_TOKEN},
-    wait,
-    wire::Fault,
-};
+use motet_scenarios::{baseline, embedded, site::FIRST_TOKEN, wait, wire::Fault};
 
 use crate::{services, stage::Stage};
 
@@ -108,7 +103,7 @@ async fn come_back(stage: &Stage) -> Result<String> {
 async fn rotate(stage: &Stage) -> Result<String> {
     let member = stage.member("edge-2")?;
     let rotation = async {
-        member.cluster.add_token("host-2");
+        member.add_token("host-2").await?;
         stage.hub.register(&member, "host-2").await?;
         // Both are good for a while, as in any rotation; namespaces keep coming all the time.
         for number in 1..=4 {
@@ -116,7 +111,7 @@ async fn rotate(stage: &Stage) -> Result<String> {
             baseline::converged("edge-2", &member.look, None).await?;
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        member.cluster.revoke_token(FIRST_TOKEN);
+        member.revoke_token(FIRST_TOKEN).await?;
         for number in 5..=8 {
             member.shop(&format!("rotated-{number}")).await?;
             baseline::converged("edge-2", &member.look, None).await?;
@@ -159,7 +154,7 @@ async fn withdraw(stage: &Stage) -> Result<String> {
 }
 
 async fn add(stage: &Stage) -> Result<String> {
-    let member = stage.start_member("edge-9").await?;
+    let member = stage.start_member("edge-9".into()).await?;
     member.shop("shop").await?;
     services::create(stage, &member).await?;
     stage.hub.register(&member, FIRST_TOKEN).await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use motet_scenarios::embedded::Embedded;
+use motet_scenarios::site::Site;
 use serde_json::Value;
 
 use crate::{screen::Screen, stage::Stage};
@@ -95,7 +95,7 @@ fn align(rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// Objects on a member by the plugin that owns them.
-async fn owned(member: &Embedded) -> BTreeMap<String, usize> {
+async fn owned(member: &Site) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for kind in KINDS {
         // Not every member has every kind.
