@@ -74,6 +74,7 @@ demo: plugins ## the main job on embedded clusters, played and checked; REAL=1 o
 	@REAL=$(REAL) KEEP=$(KEEP) $(CARGO_TARGET_DIR)/debug/demo
 
 bench: guests ## benchmarks, with a table at the end; motet-bench NAME… runs single ones
-	cargo build --locked --release -p motet-bench -p motet-host
+	cargo build --locked --release -p motet-bench -p motet-host -p motet-devcluster
+	./tests/real/build.sh >/dev/null
 	MOTET_GUESTS=$(WASM)/examples $(CARGO_TARGET_DIR)/release/motet-bench
 	cargo run --locked --release -p motet-watch --example pods

@@ -2,6 +2,7 @@
 
 mod blackhole;
 mod dead;
+mod devcluster;
 mod fleet;
 mod host;
 mod idle;
@@ -17,7 +18,7 @@ use anyhow::{Result, bail};
 use table::Table;
 
 /// What there is to run, in the order in which it runs.
-const NAMES: [&str; 6] = ["queue", "sandbox", "idle", "latency", "blackhole", "dead"];
+const NAMES: [&str; 7] = ["queue", "sandbox", "idle", "latency", "blackhole", "dead", "devcluster"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -33,7 +34,8 @@ async fn main() -> Result<()> {
             "idle" => idle::run(&mut table).await?,
             "latency" => latency::run(&mut table).await?,
             "blackhole" => blackhole::run(&mut table).await?,
-            _ => dead::run(&mut table).await?,
+            "dead" => dead::run(&mut table).await?,
+            _ => devcluster::run(&mut table).await?,
         }
     }
     table.print();

@@ -209,6 +209,11 @@ impl RealCluster {
         stop(&mut self.etcd);
     }
 
+    /// The numbers of its processes.
+    pub fn processes(&self) -> Vec<u32> {
+        [&self.etcd, &self.server, &self.controllers].into_iter().flatten().map(Child::id).collect()
+    }
+
     /// The port of the API server.
     pub fn port(&self) -> u16 {
         self.api_port
