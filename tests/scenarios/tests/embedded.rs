@@ -3,8 +3,6 @@
 
 #[path = "embedded/bad_input.rs"]
 mod bad_input;
-#[path = "embedded/churn.rs"]
-mod churn;
 #[path = "embedded/edge_service.rs"]
 mod edge_service;
 #[path = "embedded/kit.rs"]

@@ -1,6 +1,8 @@
 //! The host on real members, faults included.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "faults/churn.rs"]
+mod churn;
 #[path = "faults/clock.rs"]
 mod clock;
 #[path = "faults/credentials.rs"]

@@ -10,7 +10,7 @@ pub(crate) const BASELINE: &str = "namespace-baseline";
 pub(crate) const EDGE: &str = "edge-service";
 pub(crate) const BUDGET: &str = "platform-budget";
 /// Where the hub shows members.
-const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
+pub(crate) const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
 /// Where EdgeServices are looked at.
 pub(crate) const EDGE_SERVICES: &str = "/apis/apps.motet.dev/v1/namespaces/default/edgeservices";
 

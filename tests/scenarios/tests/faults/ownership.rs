@@ -141,6 +141,10 @@ async fn a_plugin_leaves_with_keep_and_with_prune_a_member_out_of_reach_meanwhil
     let stage = Stage::converged("leave").await?;
     put(&stage, BASELINE, &component(BASELINE)?, &spec(BASELINE, &json!({ "onDelete": "Prune" }))?)?;
     for index in 0..MEMBERS_OF_A_STAGE {
+        // What is to become of the objects stands on the member itself.
+        let record = "/api/v1/namespaces/motet-system/configmaps/motet-namespace-baseline";
+        let prunes = |record: &Value| record["data"].to_string().contains("Prune");
+        until(&stage, &stage.members[index].look, record, "to be pruned", prunes).await?;
         stage.holds(index).await?;
         stage.members[index].look.create(EDGE_SERVICES, &edge_service("web")).await?;
         let deployment = "/apis/apps/v1/namespaces/default/deployments/web";
