@@ -68,7 +68,11 @@ impl Stage {
                 PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins")).join(plugin).join("crd.yaml");
             member.install(&crd).await?;
         }
-        self.members.lock().unwrap_or_else(PoisonError::into_inner).push(member.clone());
+        let mut members = self.members.lock().unwrap_or_else(PoisonError::into_inner);
+        members.push(member.clone());
+        // Several start at once; steps pick some by their number.
+        members.sort_by(|a, b| a.name().cmp(b.name()));
+        drop(members);
         Ok(member)
     }
 
