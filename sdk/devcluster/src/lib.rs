@@ -73,3 +73,8 @@ pub enum StartError {
         what: String,
     },
 }
+
+/// What the README shows is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
