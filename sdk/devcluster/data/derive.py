@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Derives resources.txt and types.txt from a running kube-apiserver's own discovery and OpenAPI.
 
-Usage: derive.py api.json apis.json swagger.json OUTDIR, where the first two are GET /api and GET /apis with
-Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList and the third is GET /openapi/v2.
+Usage: derive.py api.json apis.json legacy.json swagger.json OUTDIR, where the first two are GET /api and GET /apis with
+Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList, legacy.json is a list of the APIResourceLists
+of all groups' versions (GET /api/v1, /apis/GROUP/VERSION), and the last is GET /openapi/v2.
 The text forms are described at the top of src/schema/builtin.rs, which reads them.
 """
 import json, sys
 
-api, apis, swagger, out = sys.argv[1:5]
+api, apis, legacy, swagger, out = sys.argv[1:6]
 GROUPS = ["", "apps", "batch", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "coordination.k8s.io",
-          "storage.k8s.io", "scheduling.k8s.io", "discovery.k8s.io", "autoscaling", "events.k8s.io", "apiextensions.k8s.io"]
-SKIP = {("", "bindings"), ("", "componentstatuses")}
+          "storage.k8s.io", "scheduling.k8s.io", "discovery.k8s.io", "autoscaling", "events.k8s.io", "apiextensions.k8s.io",
+          "admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"]
+ALL_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
 VERSIONS = {"autoscaling": "v2"}
 defs = json.load(open(swagger))["definitions"]
 byGvk = {}
@@ -63,6 +65,15 @@ def expr(p):
     if "retainKeys" in st: t += "^"
     return t
 
+hashes = {(l["groupVersion"], r["name"]): r.get("storageVersionHash", "-")
+          for l in json.load(open(legacy)) for r in l["resources"]}
+
+# The kinds of subresources name a group and version only where they are of another one than the resource.
+def sub(s):
+    of = s["responseKind"]
+    kind = "/".join([of["group"], of["version"], of["kind"]]) if of["version"] else of["kind"]
+    return "=".join([s["subresource"], kind, "+".join(s["verbs"])])
+
 lines = []
 for path in (api, apis):
     for g in json.load(open(path))["items"]:
@@ -71,16 +82,18 @@ for path in (api, apis):
         for v in g["versions"]:
             if VERSIONS.get(group, v["version"]) != v["version"]: continue
             for r in v["resources"]:
-                if (group, r["resource"]) in SKIP: continue
                 kind = r["responseKind"]["kind"]
                 t = ref(byGvk[(group, v["version"], kind)])
-                subs = ",".join(s["subresource"] for s in r.get("subresources", []))
+                subs = ",".join(sub(s) for s in r.get("subresources", []))
+                gv = (group + "/" if group else "") + v["version"]
+                verbs = "-" if sorted(r["verbs"]) == ALL_VERBS else ",".join(r["verbs"])
                 f = [group or "-", v["version"], r["resource"], kind, r["singularResource"],
                      "N" if r["scope"] == "Namespaced" else "C", ",".join(r.get("shortNames", [])) or "-",
-                     ",".join(r.get("categories", [])) or "-", subs or "-", t]
+                     ",".join(r.get("categories", [])) or "-", subs or "-", t, verbs, hashes[(gv, r["resource"])]]
                 lines.append((GROUPS.index(group), " ".join(f)))
 ref("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta")
-ref(byGvk[("autoscaling", "v1", "Scale")])
+for gvk in (("autoscaling", "v1", "Scale"), ("authentication.k8s.io", "v1", "TokenRequest"), ("policy", "v1", "Eviction")):
+    ref(byGvk[gvk])
 while todo:
     n = todo.pop()
     d = defs[n]

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method, header, request::Parts};
 
+use crate::access::{Caller, impersonation};
 use crate::error::ApiError;
 
 /// A request without its body.
@@ -15,6 +16,8 @@ pub(crate) struct Ask {
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
     pub(crate) token: Option<String>,
+    /// In whose name the request is to be answered.
+    pub(crate) wanted: Result<Option<Caller>, ApiError>,
 }
 
 /// What the path names.
@@ -79,6 +82,12 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
     headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
 }
 
+/// The token of an Authorization header.
+fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
 impl Ask {
     /// Reads the head of a request.
     pub(crate) fn new(parts: &Parts) -> Self {
@@ -93,7 +102,8 @@ impl Ask {
             accept: text(&parts.headers, header::ACCEPT),
             content_type: text(&parts.headers, header::CONTENT_TYPE),
             user_agent: text(&parts.headers, header::USER_AGENT),
-            token: token.strip_prefix("Bearer ").map(str::to_owned),
+            token: bearer(&token),
+            wanted: impersonation::wanted(&parts.headers),
         }
     }
 

@@ -1,6 +1,5 @@
 //! The public face: starting, stopping and inspecting a cluster.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::access::users::{Tokens, User};
+use crate::access::{accounts, bootstrap, impersonation, rbac};
 use crate::faults::Faults;
 use crate::ledger::{Ledger, Requests, WriteRecord};
 use crate::resources::BUILTINS;
 use crate::serve::{self, Port};
 use crate::store::{Key, State};
+use crate::tls::ClientCertificate;
 use crate::{StartError, defaults, object, reaper, simulate, tls};
 
 /// How a cluster is started.
@@ -26,8 +28,10 @@ pub struct Options {
     pub name: String,
     /// Serve TLS with a certificate authority of the cluster's own; plain HTTP otherwise.
     pub https: bool,
-    /// Bearer tokens that are accepted; the first is the kubeconfig's. Empty: one is made up.
+    /// Bearer tokens with all rights; the first is the kubeconfig's. Empty: one is made up.
     pub tokens: Vec<String>,
+    /// More users with tokens; Roles and bindings say what they may do.
+    pub users: Vec<User>,
     /// The port on 127.0.0.1; 0 takes a free one.
     pub port: u16,
     /// Changes remembered per resource, for watches and pages to resume from.
@@ -46,6 +50,7 @@ impl Default for Options {
             name: "devcluster".into(),
             https: true,
             tokens: Vec::new(),
+            users: Vec::new(),
             port: 0,
             history: 1000,
             bookmark_every: Duration::from_secs(60),
@@ -64,7 +69,12 @@ pub(crate) struct Core {
     pub(crate) state: Mutex<State>,
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
-    pub(crate) tokens: RwLock<BTreeSet<String>>,
+    pub(crate) tokens: RwLock<Tokens>,
+    pub(crate) book: rbac::Shelved,
+    pub(crate) modes: impersonation::Modes,
+    pub(crate) signer: accounts::Signer,
+    /// Signs certificates; none over plain HTTP.
+    pub(crate) authority: Option<tls::Authority>,
     /// Told when the store has chores.
     pub(crate) chores: Arc<Notify>,
     pub(crate) bookmark_every: Duration,
@@ -109,8 +119,13 @@ impl Cluster {
         let listener = port.listen().map_err(of_port)?;
         let tls = if options.https { Some(tls::make(&options.name)?) } else { None };
         let token = options.tokens.first().cloned().unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
-        let mut tokens: BTreeSet<String> = options.tokens.iter().cloned().collect();
-        tokens.insert(token.clone());
+        let mut tokens = Tokens::default();
+        options.tokens.iter().chain([&token]).for_each(|token| tokens.insert(User::admin(token)));
+        options.users.iter().cloned().for_each(|user| tokens.insert(user));
+        let (acceptor, ca_pem, authority) = match tls {
+            Some(tls) => (Some(tls.acceptor), Some(tls.ca_pem), Some(tls.authority)),
+            None => (None, None, None),
+        };
         let core = Arc::new(Core {
             name: options.name.clone(),
             https: options.https,
@@ -119,12 +134,15 @@ impl Cluster {
             faults: Faults::default(),
             ledger: Ledger::default(),
             tokens: RwLock::new(tokens),
+            book: rbac::Shelved::default(),
+            modes: impersonation::Modes::default(),
+            signer: accounts::Signer::default(),
+            authority,
             chores: Arc::default(),
             bookmark_every: options.bookmark_every,
             stopped: watch::Sender::new(false),
         });
         core.faults.delay(options.latency);
-        let (acceptor, ca_pem) = tls.map(|t| (t.acceptor, t.ca_pem)).unzip();
         let mut workers = vec![tokio::spawn(reaper::run(Arc::downgrade(&core)))];
         if options.simulate_deployments {
             workers.push(tokio::spawn(simulate::run(Arc::downgrade(&core))));
@@ -172,11 +190,37 @@ impl Cluster {
 
     /// A kubeconfig with another token, be it accepted or not.
     pub fn kubeconfig_with_token(&self, token: &str) -> String {
+        self.kubeconfig_of(&format!("    token: {token}\n"))
+    }
+
+    /// A kubeconfig without any credentials.
+    pub fn kubeconfig_anonymous(&self) -> String {
+        self.kubeconfig_of("    {}\n")
+    }
+
+    /// A certificate for a user, signed by the cluster's authority, and its key. The user is in `group`, unless that is empty:
+    /// Roles and bindings say what they may do; members of `system:masters` may do anything.
+    ///
+    /// # Errors
+    /// The cluster serves plain HTTP, or the certificate cannot be made.
+    pub fn client_certificate(&self, user: &str, group: &str) -> Result<ClientCertificate, StartError> {
+        let failed = |what: String| StartError::Tls { cluster: self.core.name.clone(), what };
+        let authority = self.core.authority.as_ref().ok_or_else(|| failed("it serves plain HTTP".into()))?;
+        authority.client(user, group).map_err(|e| failed(e.to_string()))
+    }
+
+    /// A kubeconfig with a client certificate.
+    pub fn kubeconfig_with_certificate(&self, pair: &ClientCertificate) -> String {
+        let [certificate, key] = [&pair.certificate, &pair.key].map(|pem| STANDARD.encode(pem));
+        self.kubeconfig_of(&format!("    client-certificate-data: {certificate}\n    client-key-data: {key}\n"))
+    }
+
+    fn kubeconfig_of(&self, user: &str) -> String {
         let name = &self.core.name;
         let ca = self.ca_pem.as_ref().map(|pem| format!("    certificate-authority-data: {}\n", STANDARD.encode(pem)));
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: {name}\nclusters:\n- name: {name}\n  cluster:\n    server: {}\n{}\
-             users:\n- name: {name}\n  user:\n    token: {token}\ncontexts:\n- name: {name}\n  context:\n    cluster: {name}\n    \
+             users:\n- name: {name}\n  user:\n{user}contexts:\n- name: {name}\n  context:\n    cluster: {name}\n    \
              user: {name}\n",
             self.url(),
             ca.unwrap_or_default()
@@ -215,9 +259,14 @@ impl Cluster {
         self.core.ledger.writes()
     }
 
-    /// Accepts one more token.
+    /// Accepts one more token, with all rights.
     pub fn add_token(&self, token: &str) {
-        self.core.tokens.write().insert(token.to_owned());
+        self.core.tokens.write().insert(User::admin(token));
+    }
+
+    /// Accepts one more user with a token.
+    pub fn add_user(&self, user: User) {
+        self.core.tokens.write().insert(user);
     }
 
     /// Accepts a token no longer; requests that carry it get 401, connections stay open.
@@ -269,5 +318,7 @@ fn first_state(history: usize) -> State {
         object::set_meta(&mut namespace, "creationTimestamp", Some(object::now().into()));
         state.put(namespaces, namespace);
     }
+    bootstrap::fill(&mut state);
+    state.chores.clear();
     state
 }

@@ -51,6 +51,11 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         ("batch", "jobs") => within(object, &["spec"], job),
         ("batch", "cronjobs") => within(object, &["spec"], cron_job),
         ("networking.k8s.io", "networkpolicies") => within(object, &["spec"], network_policy),
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles")
+            if object["rules"].as_array().is_none_or(Vec::is_empty) =>
+        {
+            object["rules"] = Value::Null;
+        }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => each(object, "subjects", |subject| {
             if subject.get("kind").is_some_and(|kind| kind != "ServiceAccount") {
                 default(subject, "apiGroup", "rbac.authorization.k8s.io");

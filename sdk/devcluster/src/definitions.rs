@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
 use serde_json::{Value, json};
+use sha2::Digest;
 
 use crate::error::Cause;
 use crate::object;
@@ -122,12 +124,15 @@ fn custom(object: &Value) -> Resource {
     let mut versions: Vec<Version> = listed.iter().filter(|v| v["served"] == true).map(version).collect();
     versions.sort_by_key(|v| std::cmp::Reverse(rank(&v.name)));
     let fields = listed.iter().flat_map(|v| v["selectableFields"].as_array().into_iter().flatten());
+    let (storage, kind) = (listed.iter().find(|v| v["storage"] == true), text(&names["kind"]));
+    // A version that is stored but not served has no hash.
+    let hash = storage.filter(|v| v["served"] == true).map(|v| storage_hash(&group, &text(&v["name"]), &kind));
     let selectable = fields.map(|f| text(&f["jsonPath"]).trim_start_matches('.').to_owned()).collect();
     Resource {
         shelf: format!("{plural}.{group}").into(),
         group,
         plural,
-        kind: text(&names["kind"]),
+        kind,
         list_kind: text(&names["listKind"]),
         singular: text(&names["singular"]),
         namespaced: spec["scope"] == "Namespaced",
@@ -135,14 +140,25 @@ fn custom(object: &Value) -> Resource {
         categories: texts(&names["categories"]),
         versions,
         custom: true,
-        absent: Vec::new(),
+        subs: &[],
+        verbs: VERBS_LISTED.to_vec(),
+        hash: hash.unwrap_or_default(),
         status: StatusReset::Generation,
         selectable,
     }
 }
 
+/// The verbs of custom resources in the order that discovery has them.
+const VERBS_LISTED: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
+/// What discovery calls the version that objects of a kind are stored in.
+fn storage_hash(group: &str, version: &str, kind: &str) -> String {
+    let digest = sha2::Sha256::digest(format!("{group}/{version}/{kind}"));
+    base64::engine::general_purpose::STANDARD.encode(&digest[..8])
+}
+
 /// The order in which kubectl prefers versions: stable, then beta, then alpha, each with the higher number first.
-fn rank(name: &str) -> (u8, u32, u32) {
+pub(crate) fn rank(name: &str) -> (u8, u32, u32) {
     let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
     let Some(rest) = name.strip_prefix('v') else { return (0, 0, 0) };
     let major = number(rest);

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::definitions;
 use crate::error::ApiError;
 use crate::object;
+use crate::protobuf;
 use crate::resources::Resource;
 use crate::store::{Key, State, Stored};
 
@@ -32,6 +33,8 @@ impl Options {
     pub(crate) fn read(body: &[u8], query: &crate::ask::Query) -> Result<Self, ApiError> {
         let value: Value = if body.is_empty() {
             Value::Null
+        } else if body.starts_with(protobuf::MAGIC) {
+            protobuf::decode(body)?
         } else {
             serde_json::from_slice(body)
                 .map_err(|e| ApiError::bad_request(format!("cannot read DeleteOptions: {e}")))?

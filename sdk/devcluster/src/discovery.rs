@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::answer::{self, Answer};
 use crate::ask::Ask;
 use crate::cluster::Core;
+use crate::definitions::rank;
 use crate::error::ApiError;
 use crate::openapi;
 use crate::resources::{ABSENT_GROUPS, Resource, Version};
+use crate::schema::builtin::Sub;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// Answers a path that is not a resource's.
 pub(crate) fn answer(core: &Core, ask: &Ask, segments: &[String]) -> Result<Answer, ApiError> {
@@ -75,7 +76,8 @@ fn aggregated(ask: &Ask) -> bool {
 }
 
 fn version() -> Value {
-    json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3-devcluster", "gitCommit": "", "gitTreeState": "clean",
+    json!({"major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35", "gitVersion": "v1.36.3-devcluster", "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none", "compiler": "rustc", "platform": "linux/amd64"})
 }
 
@@ -102,6 +104,7 @@ fn groups(resources: &[Arc<Resource>]) -> Vec<(String, Vec<String>)> {
                 out[at].1.push(version.name.clone());
             }
         }
+        out[at].1.sort_by_key(|name| std::cmp::Reverse(rank(name)));
     }
     out
 }
@@ -117,21 +120,25 @@ fn group(name: &str, versions: &[String], alone: bool) -> Value {
     out
 }
 
-/// Verbs of a resource and of its subresources.
-fn verbs(resource: &Resource) -> Vec<&'static str> {
-    let single = matches!(resource.plural.as_str(), "namespaces" | "services") && resource.group.is_empty();
-    VERBS.iter().copied().filter(|v| !(single && *v == "deletecollection")).collect()
-}
+/// A subresource: its name, its kind where that is of another group, and its verbs.
+type Listed<'a> = (&'a str, Option<(&'a str, &'a str, &'a str)>, Vec<&'a str>);
 
-fn subresources(version: &Version) -> Vec<&'static str> {
-    let mut out = Vec::new();
-    if version.scale.is_some() {
-        out.push("scale");
+fn subresources<'a>(resource: &'a Resource, version: &'a Version) -> Vec<Listed<'a>> {
+    if !resource.custom {
+        let of = |sub: &'a Sub| {
+            let mut parts = sub.kind.split('/');
+            let kind = match (parts.next(), parts.next(), parts.next()) {
+                (Some(group), Some(version), Some(kind)) => Some((group, version, kind)),
+                _ => Some(("", "", sub.kind)),
+            };
+            (sub.name, kind, sub.verbs.clone())
+        };
+        return resource.subs.iter().map(of).collect();
     }
-    if version.status {
-        out.push("status");
-    }
-    out
+    let verbs = || vec!["get", "patch", "update"];
+    let status = version.status.then(|| ("status", None, verbs()));
+    let scale = version.scale.is_some().then(|| ("scale", Some(("autoscaling", "v1", "Scale")), verbs()));
+    status.into_iter().chain(scale).collect()
 }
 
 fn legacy_list(resources: &[Arc<Resource>], group: &str, version: &str) -> Result<Answer, ApiError> {
@@ -139,13 +146,13 @@ fn legacy_list(resources: &[Arc<Resource>], group: &str, version: &str) -> Resul
     for resource in resources.iter().filter(|r| r.group == group) {
         let Some(served) = resource.version(version) else { continue };
         list.push(legacy_entry(resource));
-        for sub in subresources(served) {
+        for (sub, of, verbs) in subresources(resource, served) {
+            let (group, version, kind) = of.unwrap_or(("", "", &resource.kind));
             let mut entry = json!({"name": format!("{}/{sub}", resource.plural), "singularName": "",
-                "namespaced": resource.namespaced, "kind": resource.kind, "verbs": ["get", "patch", "update"]});
-            if sub == "scale" {
-                entry["kind"] = "Scale".into();
-                entry["group"] = "autoscaling".into();
-                entry["version"] = "v1".into();
+                "namespaced": resource.namespaced, "kind": kind, "verbs": verbs});
+            if !version.is_empty() {
+                entry["group"] = group.into();
+                entry["version"] = version.into();
             }
             list.push(entry);
         }
@@ -154,13 +161,24 @@ fn legacy_list(resources: &[Arc<Resource>], group: &str, version: &str) -> Resul
         return Err(unknown_group(group));
     }
     let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    let body = json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list});
+    let mut body = json!({"kind": "APIResourceList", "groupVersion": name, "resources": list});
+    if !group.is_empty() {
+        body["apiVersion"] = "v1".into();
+    }
     Ok(answer::json(200, &body))
 }
 
 fn legacy_entry(resource: &Resource) -> Value {
     let mut entry = json!({"name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
-        "kind": resource.kind, "verbs": verbs(resource)});
+        "kind": resource.kind, "verbs": resource.verbs});
+    if !resource.hash.is_empty() {
+        entry["storageVersionHash"] = resource.hash.as_str().into();
+    }
+    name_more(resource, entry)
+}
+
+/// Adds what a resource may have or not.
+fn name_more(resource: &Resource, mut entry: Value) -> Value {
     if !resource.short_names.is_empty() {
         entry["shortNames"] = json!(resource.short_names);
     }
@@ -185,34 +203,25 @@ fn aggregate(resources: &[Arc<Resource>], core: bool) -> Value {
 }
 
 fn aggregate_version(resources: &[Arc<Resource>], group: &str, version: &str) -> Value {
-    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let kind = |(group, version, kind): (&str, &str, &str)| json!({"group": group, "version": version, "kind": kind});
     let mut list = BTreeMap::new();
     for resource in resources.iter().filter(|r| r.group == group) {
         let Some(served) = resource.version(version) else { continue };
-        let mut entry = json!({"resource": resource.plural, "responseKind": kind(group, version, &resource.kind),
+        // Built-in kinds leave the group and version to be inherited.
+        let own = if resource.custom { (group, version, &*resource.kind) } else { ("", "", &*resource.kind) };
+        let mut entry = json!({"resource": resource.plural, "responseKind": kind(own),
             "scope": if resource.namespaced { "Namespaced" } else { "Cluster" },
-            "singularResource": resource.singular, "verbs": verbs(resource)});
-        if !resource.short_names.is_empty() {
-            entry["shortNames"] = json!(resource.short_names);
-        }
-        if !resource.categories.is_empty() {
-            entry["categories"] = json!(resource.categories);
-        }
-        let subs: Vec<Value> = subresources(served)
+            "singularResource": resource.singular, "verbs": resource.verbs});
+        let subs: Vec<Value> = subresources(resource, served)
             .into_iter()
-            .map(|sub| {
-                let of = if sub == "scale" {
-                    kind("autoscaling", "v1", "Scale")
-                } else {
-                    kind(group, version, &resource.kind)
-                };
-                json!({"subresource": sub, "responseKind": of, "verbs": ["get", "patch", "update"]})
-            })
+            .map(
+                |(sub, of, verbs)| json!({"subresource": sub, "responseKind": kind(of.unwrap_or(own)), "verbs": verbs}),
+            )
             .collect();
         if !subs.is_empty() {
             entry["subresources"] = json!(subs);
         }
-        list.insert(resource.plural.clone(), entry);
+        list.insert(resource.plural.clone(), name_more(resource, entry));
     }
     json!({"version": version, "freshness": "Current", "resources": list.into_values().collect::<Vec<_>>()})
 }

@@ -121,7 +121,10 @@ impl ApiError {
         let dot = if group.is_empty() { "" } else { "." };
         let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
         let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
-        let mut details = json!({"kind": kind, "causes": encode(&causes)});
+        let mut details = json!({"causes": encode(&causes)});
+        if !kind.is_empty() {
+            details["kind"] = kind.into();
+        }
         if !name.is_empty() {
             details["name"] = name.into();
         }
@@ -210,17 +213,22 @@ impl ApiError {
         Self::new(403, "Forbidden", format!("admission webhook \"fault.devcluster\" denied the request: {message}"))
     }
 
-    /// The answer to a user whom RBAC does not let do this.
-    pub(crate) fn rbac(what: Named<'_>, verb: &str, namespace: Option<&str>) -> Self {
-        let scope = match namespace {
-            Some(namespace) => format!("in the namespace \"{namespace}\""),
-            None => "at the cluster scope".into(),
+    /// The answer to somebody who may not do this; everything that is not about a resource has no name and no kind.
+    pub(crate) fn refused(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let mut details = json!({});
+        for (field, text) in [("name", name), ("group", group), ("kind", plural)] {
+            if !text.is_empty() {
+                details[field] = text.into();
+            }
+        }
+        let dot = if group.is_empty() { "" } else { "." };
+        let what = match (plural.is_empty(), name.is_empty()) {
+            (true, true) => String::new(),
+            (_, true) => format!("{plural}{dot}{group} is "),
+            (_, false) => format!("{plural}{dot}{group} \"{name}\" is "),
         };
-        let (plural, group) = (what.plural, what.group);
-        let why = format!("User \"devcluster\" cannot {verb} resource \"{plural}\" in API group \"{group}\" {scope}");
-        let name = if what.name.is_empty() { plural.to_owned() } else { what.text() };
-        let dotted = if group.is_empty() { name } else { format!("{plural}.{group} \"{}\"", what.name) };
-        Self::of(403, "Forbidden", what, format!("{dotted} is forbidden: {why}"))
+        let message = format!("{what}forbidden: {why}");
+        Self { details: Some(details), ..Self::new(403, "Forbidden", message) }
     }
 
     /// The `Status` object that says it.

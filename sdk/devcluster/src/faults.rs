@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
+use crate::access::{self, Caller, Deed};
 use crate::answer::Answer;
 use crate::cluster::Core;
 use crate::error::ApiError;
@@ -167,7 +168,7 @@ impl Faults {
     }
 
     /// What the knobs say against a request for a resource.
-    pub(crate) fn check(&self, place: &crate::ask::Place, verb: &str) -> Result<(), ApiError> {
+    pub(crate) fn check(&self, place: &crate::ask::Place, verb: &str, who: (&Caller, &Deed)) -> Result<(), ApiError> {
         let mut settings = self.settings.lock();
         if let Some((rate, code)) = settings.fail_some {
             settings.owed += rate;
@@ -182,9 +183,7 @@ impl Faults {
         let full = format!("{}.{}", place.plural, place.group);
         let is = |name: &str| name == "*" || name == place.plural || name == full.trim_end_matches('.');
         if settings.forbid.iter().any(|name| is(name)) {
-            let what = crate::error::Named { group: &place.group, plural: &place.plural, name: &place.name };
-            let namespace = Some(place.namespace.as_str()).filter(|n| !n.is_empty());
-            return Err(ApiError::rbac(what, if verb == "apply" { "patch" } else { verb }, namespace));
+            return Err(access::forbidden(who.0, who.1, ""));
         }
         match &settings.deny {
             Some((name, message)) if is(name) && !matches!(verb, "get" | "list" | "watch") => {

@@ -13,6 +13,7 @@
 //!
 //! The README lists what is served; what is not is answered with 501 and says so.
 
+mod access;
 mod answer;
 mod apply;
 mod ask;
@@ -30,6 +31,7 @@ mod names;
 mod object;
 mod openapi;
 mod patch;
+mod protobuf;
 mod reaper;
 mod resources;
 mod routes;
@@ -46,10 +48,12 @@ mod view;
 mod watch;
 mod write;
 
+pub use access::users::User;
 pub use cluster::{Cluster, Options};
 pub use control::Control;
 pub use faults::Faults;
 pub use ledger::{Requests, WriteRecord};
+pub use tls::ClientCertificate;
 
 /// Why a cluster did not start.
 #[derive(Debug, thiserror::Error)]

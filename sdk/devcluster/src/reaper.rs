@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use serde_json::Value;
 
+use crate::access::aggregation;
 use crate::cluster::Core;
 use crate::definitions;
 use crate::delete::{self, Options, disown};
@@ -46,6 +47,7 @@ fn turn(state: &mut State) {
             Chore::CheckOwners(shelf, key) => review(state, &shelf, &key),
             Chore::Namespace(name) => end_namespace(state, &name),
             Chore::Definition(name) => end_definition(state, &name),
+            Chore::Aggregate => aggregation::run(state),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::Value;
 
 use crate::error::Named;
-use crate::schema::builtin::{BUILTIN, Row};
+use crate::schema::builtin::{BUILTIN, Row, Sub};
 use crate::schema::{Schema, Type};
 
 /// One resource in all its versions.
@@ -24,8 +24,12 @@ pub(crate) struct Resource {
     pub(crate) shelf: Arc<str>,
     /// From a CustomResourceDefinition.
     pub(crate) custom: bool,
-    /// Subresources that a kube-apiserver serves and this server does not.
-    pub(crate) absent: Vec<&'static str>,
+    /// What a kube-apiserver offers below an object; custom resources say it by version.
+    pub(crate) subs: &'static [Sub],
+    /// What can be done with objects of this kind, as discovery says it.
+    pub(crate) verbs: Vec<&'static str>,
+    /// What discovery calls the version that objects are stored in; empty where nothing is stored.
+    pub(crate) hash: String,
     pub(crate) status: StatusReset,
     /// What objects of this kind have besides metadata.name and metadata.namespace to select by.
     pub(crate) selectable: Vec<String>,
@@ -85,6 +89,11 @@ impl Resource {
         Named { group: &self.group, plural: &self.plural, name }
     }
 
+    /// True if objects of this kind are only asked about, never kept: reviews and bindings.
+    pub(crate) fn is_virtual(&self) -> bool {
+        !self.verbs.contains(&"update")
+    }
+
     /// True for events.k8s.io, whose objects are stored as core Events.
     pub(crate) fn renames_events(&self) -> bool {
         self.group == "events.k8s.io"
@@ -96,11 +105,8 @@ pub(crate) static BUILTINS: LazyLock<Vec<Arc<Resource>>> =
     LazyLock::new(|| BUILTIN.rows.iter().map(|row| Arc::new(builtin(row))).collect());
 
 /// Groups that a kube-apiserver serves and this server does not; asking for them says so instead of "not found".
-pub(crate) const ABSENT_GROUPS: [&str; 10] = [
-    "admissionregistration.k8s.io",
+pub(crate) const ABSENT_GROUPS: [&str; 7] = [
     "apiregistration.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
     "certificates.k8s.io",
     "flowcontrol.apiserver.k8s.io",
     "internal.apiserver.k8s.io",
@@ -109,15 +115,19 @@ pub(crate) const ABSENT_GROUPS: [&str; 10] = [
     "storagemigration.k8s.io",
 ];
 
-fn builtin(row: &Row) -> Resource {
+/// What can be done with most kinds.
+pub(crate) const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+fn builtin(row: &'static Row) -> Resource {
     let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+    let has = |name: &str| row.subresources.iter().any(|sub| sub.name == name);
     let shelf_group = if row.plural == "events" { "" } else { row.group };
     let version = Version {
         name: row.version.into(),
         schema: BUILTIN.schema.clone(),
         root: row.type_id,
-        status: row.subresources.contains(&"status"),
-        scale: row.subresources.contains(&"scale").then(builtin_scale),
+        status: has("status"),
+        scale: has("scale").then(builtin_scale),
         columns: Vec::new(),
         source: Value::Null,
     };
@@ -133,7 +143,9 @@ fn builtin(row: &Row) -> Resource {
         versions: vec![version],
         shelf: format!("{}.{shelf_group}", row.plural).into(),
         custom: false,
-        absent: row.subresources.iter().copied().filter(|s| !matches!(*s, "status" | "scale")).collect(),
+        subs: &row.subresources,
+        verbs: if row.verbs.is_empty() { VERBS.to_vec() } else { row.verbs.clone() },
+        hash: row.hash.into(),
         status: if has_generation(row.plural) { StatusReset::Generation } else { StatusReset::None },
         selectable: selectable(row.plural).iter().map(|s| (*s).to_owned()).collect(),
     }

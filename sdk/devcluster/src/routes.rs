@@ -8,6 +8,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use crate::access::certificates::Peer;
+use crate::access::escalation::Guard;
+use crate::access::rbac::Book;
+use crate::access::reviews::{self, Asked};
+use crate::access::{self, Caller, Deed, MASTERS, impersonation, users};
 use crate::answer::{self, Answer};
 use crate::ask::{Ask, Place, Render, Target};
 use crate::cluster::Core;
@@ -17,6 +22,7 @@ use crate::error::ApiError;
 use crate::ledger::is_read;
 use crate::list;
 use crate::patch;
+use crate::protobuf;
 use crate::resources::{ABSENT_GROUPS, Resource, Version};
 use crate::scale;
 use crate::selector::Selector;
@@ -29,13 +35,13 @@ use crate::write::{self, Done, Unknown, Write};
 const LARGEST: usize = 3 * 1024 * 1024;
 
 /// Answers one request. Never fails: errors become Status objects.
-pub(crate) async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answer {
+pub(crate) async fn answer(core: Arc<Core>, peer: &Peer, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     let ask = Ask::new(&parts);
     // Read in any case: an answer ahead of the body makes HTTP/2 clients lose it.
     let body = read(body).await;
     core.faults.wait().await;
-    let answer = match respond(&core, &ask, body).await {
+    let answer = match respond(&core, peer, &ask, body).await {
         Ok(answer) => answer,
         Err(error) => answer::error(&error),
     };
@@ -46,8 +52,8 @@ pub(crate) async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Answe
     answer
 }
 
-async fn respond(core: &Arc<Core>, ask: &Ask, body: Result<Bytes, ApiError>) -> Result<Answer, ApiError> {
-    authenticate(core, ask)?;
+async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, ApiError>) -> Result<Answer, ApiError> {
+    let caller = admitted(core, peer, ask)?;
     match &ask.target {
         Target::Other(segments) => {
             if ask.method != Method::GET && ask.method != Method::HEAD {
@@ -56,26 +62,30 @@ async fn respond(core: &Arc<Core>, ask: &Ask, body: Result<Bytes, ApiError>) -> 
             discovery::answer(core, ask, segments)
         }
         Target::Resource(place) => {
-            core.faults.check(place, ask.verb())?;
+            core.faults.check(place, ask.verb(), (&caller, &Deed::of(ask)))?;
             let resource = find(&core.state.lock(), place)?;
             if resource.version(&place.version).is_none() {
                 return Err(ApiError::no_such_resource());
             }
-            serve(core, ask, place, resource, &body?).await
+            serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await
         }
     }
 }
 
-/// 401 unless the token is known. Over plain HTTP a request may come without one, since clients send none there; health and
-/// version are open to all.
-fn authenticate(core: &Core, ask: &Ask) -> Result<(), ApiError> {
-    let known = match &ask.token {
-        Some(token) => core.tokens.read().contains(token),
-        None => !core.https,
+/// Who sent the request, or in whose name it is to be answered; 401 or 403 where that or the request itself is not allowed.
+fn admitted(core: &Core, peer: &Peer, ask: &Ask) -> Result<Caller, ApiError> {
+    let caller = users::authenticate(core, ask, peer)?;
+    let wanted = ask.wanted.clone()?;
+    if wanted.is_none() && caller.is_in(MASTERS) {
+        return Ok(caller);
+    }
+    let (book, deed) = (core.book.read(&core.state), Deed::of(ask));
+    let caller = match wanted {
+        Some(wanted) => impersonation::become_other(&core.modes, &book, &caller, wanted, &deed)?,
+        None => caller,
     };
-    let open = matches!(ask.path.as_str(), "/version" | "/healthz" | "/livez" | "/readyz");
-    let fine = known && !core.faults.rejects_tokens();
-    if fine || (open && ask.token.is_none()) { Ok(()) } else { Err(ApiError::unauthorized()) }
+    let verdict = book.judge(&caller, &deed);
+    if verdict.allowed { Ok(caller) } else { Err(access::forbidden(&caller, &deed, &verdict.reason)) }
 }
 
 fn find(state: &State, place: &Place) -> Result<Arc<Resource>, ApiError> {
@@ -85,10 +95,7 @@ fn find(state: &State, place: &Place) -> Result<Arc<Resource>, ApiError> {
     if ABSENT_GROUPS.contains(&place.group.as_str()) {
         return Err(ApiError::not_implemented(&format!("the API group {}", place.group)));
     }
-    let known = matches!(
-        (place.group.as_str(), place.plural.as_str()),
-        ("", "bindings" | "componentstatuses" | "watch" | "proxy")
-    );
+    let known = matches!((place.group.as_str(), place.plural.as_str()), ("", "watch" | "proxy"));
     if known {
         return Err(ApiError::not_implemented(&format!("the path /{}", place.plural)));
     }
@@ -101,22 +108,23 @@ struct Call<'a> {
     core: &'a Arc<Core>,
     ask: &'a Ask,
     place: &'a Place,
+    caller: Arc<Caller>,
     resource: Arc<Resource>,
 }
 
-async fn serve(
-    core: &Arc<Core>,
-    ask: &Ask,
-    place: &Place,
-    resource: Arc<Resource>,
-    body: &[u8],
-) -> Result<Answer, ApiError> {
-    let call = Call { core, ask, place, resource };
+async fn serve(call: Call<'_>, body: &[u8]) -> Result<Answer, ApiError> {
+    let (ask, place) = (call.ask, call.place);
     if call.resource.namespaced == place.namespace.is_empty()
         && !(place.name.is_empty() && call.resource.namespaced && is_read(ask.verb()))
     {
         let unscoped = call.resource.namespaced && place.name.is_empty();
         return Err(if unscoped { ApiError::method_not_allowed() } else { ApiError::no_such_resource() });
+    }
+    if call.resource.is_virtual() {
+        return call.review(body);
+    }
+    if place.subresource == "token" && call.resource.plural == "serviceaccounts" {
+        return if ask.method == Method::POST { call.request_token(body) } else { Err(ApiError::method_not_allowed()) };
     }
     call.check_subresource()?;
     match (&ask.method, place.name.is_empty()) {
@@ -177,7 +185,7 @@ impl Call<'_> {
         if served {
             return Ok(());
         }
-        if self.resource.absent.contains(&sub.split('/').next().unwrap_or_default()) {
+        if self.resource.subs.iter().any(|s| sub.split('/').next() == Some(s.name)) {
             return Err(ApiError::not_implemented(&format!("the subresource {}/{sub}", self.resource.plural)));
         }
         Err(ApiError::no_such_resource())
@@ -226,8 +234,42 @@ impl Call<'_> {
             "" | "application/json" => serde_json::from_slice(bytes)
                 .map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}"))),
             "application/yaml" | "application/apply-patch+yaml" => yaml(bytes),
+            protobuf::MEDIA if !self.resource.custom => protobuf::decode(bytes),
             _ => Err(ApiError::unsupported_media("application/json, application/yaml")),
         }
+    }
+
+    /// Answers a question about access.
+    fn review(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
+        let known = matches!(self.resource.group.as_str(), "authentication.k8s.io" | "authorization.k8s.io");
+        if !known {
+            return Err(ApiError::not_implemented(&format!("the path /{}", self.resource.plural)));
+        }
+        if !self.place.name.is_empty() {
+            return Err(ApiError::no_such_resource());
+        }
+        if self.ask.method != Method::POST {
+            return Err(ApiError::method_not_allowed());
+        }
+        let (mut body, write, mut warnings) = (self.decode(bytes)?, self.write()?, Vec::new());
+        write::check_kind(&write, &body)?;
+        write::unknown_fields(&write, &mut body, &mut warnings)?;
+        let book = self.core.book.read(&self.core.state);
+        let api_version = self.resource.api_version(&self.place.version);
+        let answered = reviews::answer(&self.asked(&book, api_version, &write.manager), write.version.ty(), body)?;
+        Ok(answer::warn(answer::json(201, &answered), &warnings))
+    }
+
+    fn request_token(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
+        let body = if bytes.is_empty() { json!({}) } else { self.decode(bytes)? };
+        let (book, manager) = (self.core.book.read(&self.core.state), self.ask.manager());
+        let asked = self.asked(&book, "authentication.k8s.io/v1".into(), &manager);
+        Ok(answer::json(201, &reviews::request_token(&asked, &self.key(), body)?))
+    }
+
+    fn asked<'b>(&'b self, book: &'b Book, api_version: String, manager: &'b str) -> Asked<'b> {
+        let (kind, namespace) = (self.resource.kind.as_str(), self.place.namespace.as_str());
+        Asked { core: self.core, caller: &self.caller, book, kind, api_version, manager, namespace }
     }
 
     fn write(&self) -> Result<Write<'_>, ApiError> {
@@ -254,6 +296,11 @@ impl Call<'_> {
             dry_run: query.get("dryRun") == "All",
             unknown,
             force: query.flag("force") && query.has("force"),
+            guard: (self.resource.group == "rbac.authorization.k8s.io" && !self.caller.is_in(MASTERS)).then(|| Guard {
+                caller: self.caller.clone(),
+                book: self.core.book.read(&self.core.state),
+                named: self.place.name.clone(),
+            }),
         })
     }
 

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use crate::access::certificates::Peer;
 use crate::cluster::Core;
 use crate::routes;
 
@@ -91,9 +92,13 @@ async fn connection(core: Arc<Core>, tls: Option<TlsAcceptor>, stream: TcpStream
     let stream = core.faults.wrap(stream);
     let serving = async {
         match tls {
-            None => http(core, stream).await,
+            None => http(core, Peer::Nobody, stream).await,
             Some(acceptor) => match acceptor.accept(stream).await {
-                Ok(stream) => http(core, stream).await,
+                Ok(stream) => {
+                    let chain = stream.get_ref().1.peer_certificates();
+                    let peer = core.authority.as_ref().map_or(Peer::Nobody, |a| a.clients.peer(chain));
+                    http(core, peer, stream).await;
+                }
                 Err(error) => tracing::debug!(%error, "TLS handshake failed"),
             },
         }
@@ -105,11 +110,12 @@ async fn connection(core: Arc<Core>, tls: Option<TlsAcceptor>, stream: TcpStream
     }
 }
 
-async fn http<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(core: Arc<Core>, stream: T) {
+async fn http<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(core: Arc<Core>, peer: Peer, stream: T) {
+    let peer = Arc::new(peer);
     let service = service_fn(move |request| {
-        let core = core.clone();
+        let (core, peer) = (core.clone(), peer.clone());
         async move {
-            let answer = routes::answer(core.clone(), request).await;
+            let answer = routes::answer(core.clone(), &peer, request).await;
             Ok::<_, Infallible>(core.faults.shape(answer))
         }
     });

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::access::rbac::CLUSTER_ROLES;
 use crate::object;
 use crate::resources::{BUILTINS, Resource};
 
@@ -86,6 +87,8 @@ pub(crate) enum Chore {
     Namespace(Box<str>),
     /// The CustomResourceDefinition is terminating or one of its objects went.
     Definition(Box<str>),
+    /// A ClusterRole changed: others may be made of it.
+    Aggregate,
 }
 
 /// Everything a cluster holds.
@@ -191,6 +194,9 @@ impl State {
         if before.as_ref().is_none_or(|b| b.owners != stored.owners) && !stored.owners.is_empty() {
             self.chores.push_back(Chore::CheckOwners(resource.shelf.clone(), key));
         }
+        if &*resource.shelf == CLUSTER_ROLES {
+            self.push_once(Chore::Aggregate);
+        }
         self.record(&resource.shelf, Event { change, object: stored.clone(), before });
         stored
     }
@@ -209,6 +215,9 @@ impl State {
         }
         if self.terminating.contains(&*resource.shelf) {
             self.push_once(Chore::Definition((*resource.shelf).into()));
+        }
+        if &*resource.shelf == CLUSTER_ROLES {
+            self.push_once(Chore::Aggregate);
         }
         self.record(&resource.shelf, Event { change: Change::Deleted, object: stored.clone(), before: Some(before) });
         Some(stored)
@@ -264,6 +273,11 @@ impl State {
         }
         let from = shelf.events.partition_point(|e| e.object.version <= version);
         Since::Events(shelf.events.range(from..).take(most).cloned().collect())
+    }
+
+    /// The version of the last change on a shelf.
+    pub(crate) fn tip(&self, shelf: &str) -> u64 {
+        self.shelves.get(shelf).map_or(0, |shelf| *shelf.tip.borrow())
     }
 
     /// Makes the watches of a shelf look again although nothing changed on it.

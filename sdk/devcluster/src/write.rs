@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::access::escalation::Guard;
 use crate::apply::managers::{Identity, Managers, describe};
 use crate::apply::{self, Reach};
 use crate::error::{ApiError, Cause};
@@ -30,6 +31,8 @@ pub(crate) struct Write<'a> {
     pub(crate) dry_run: bool,
     pub(crate) unknown: Unknown,
     pub(crate) force: bool,
+    /// Set where not everybody who may write may write everything.
+    pub(crate) guard: Option<Guard>,
 }
 
 /// What happens to fields that the schema does not know.
@@ -109,7 +112,7 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     if state.get(&write.resource.shelf, &write.key()).is_some() {
         return Err(ApiError::already_exists(write.resource.named(&write.name)));
     }
-    let stored = keep(state, &write, body, &managers);
+    let stored = keep(state, &write, body, &managers)?;
     Ok(Done { stored, created: true, warnings })
 }
 
@@ -192,7 +195,7 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
         }
         admit(write, &mut body, &mut warnings)?;
         begin(state, write, &mut body)?;
-        let stored = keep(state, write, body, &managers);
+        let stored = keep(state, write, body, &managers)?;
         return Ok(Done { stored, created: true, warnings });
     };
     let done = change(state, write, live, body, Some((managers, who)))?;
@@ -243,7 +246,7 @@ fn change(
     if object::is_deleting(&body) && object::finalizers(&body).is_empty() && may_vanish(write.resource) {
         return finish_deletion(state, write, body, &managers, warnings);
     }
-    let stored = keep(state, write, body, &managers);
+    let stored = keep(state, write, body, &managers)?;
     Ok(Done { stored, created: false, warnings })
 }
 
@@ -272,7 +275,7 @@ fn finish_deletion(
 }
 
 /// Refuses bodies of another kind or version than the path's.
-fn check_kind(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
+pub(crate) fn check_kind(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
     if !body.is_object() {
         return Err(ApiError::bad_request("the body of the request is not a JSON object"));
     }
@@ -318,7 +321,7 @@ fn place(write: &Write<'_>, body: &mut Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
+pub(crate) fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     let dropped = fill::prune(write.version.ty(), body);
     let texts: Vec<String> = dropped.iter().map(|path| format!("unknown field \"{path}\"")).collect();
     match write.unknown {
@@ -386,15 +389,18 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
 }
 
 /// Puts an object on its shelf, or only pretends to.
-fn keep(state: &mut State, write: &Write<'_>, mut body: Value, managers: &Managers) -> Arc<Stored> {
+fn keep(state: &mut State, write: &Write<'_>, mut body: Value, managers: &Managers) -> Result<Arc<Stored>, ApiError> {
+    if let Some(guard) = &write.guard {
+        guard.check(state, write.resource, write.live(state).as_ref(), &body)?;
+    }
     managers.put_into(&mut body);
     view::to_stored(write.resource, &mut body);
     if write.dry_run {
-        return Arc::new(crate::store::pretend(state.version(), body));
+        return Ok(Arc::new(crate::store::pretend(state.version(), body)));
     }
     let stored = state.put(write.resource, body);
     definitions::after_write(state, write.resource, &stored);
-    stored
+    Ok(stored)
 }
 
 fn free_name(state: &State, write: &Write<'_>, prefix: &str) -> String {

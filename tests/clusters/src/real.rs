@@ -127,13 +127,14 @@ impl RealCluster {
         Ok(())
     }
 
-    /// Starts what collects the garbage of owners and empties namespaces; the other controllers stay off.
+    /// Starts what collects the garbage of owners, empties namespaces and aggregates roles; the other controllers stay off.
     pub fn start_controllers(&mut self) -> Result<()> {
         let kubeconfig = self.file("controllers.yaml");
         fs::write(&kubeconfig, self.kubeconfig("admin"))?;
         let child = Command::new(programs()?.join("kube-controller-manager"))
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
-            .args(["--controllers=garbage-collector-controller,namespace-controller", "--leader-elect=false"])
+            .arg("--controllers=garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller")
+            .arg("--leader-elect=false")
             .args(["--secure-port=0", "--bind-address=127.0.0.1", "-v=0"])
             .stdout(self.log("controllers.log")?)
             .stderr(self.log("controllers.log")?)
@@ -249,6 +250,11 @@ impl RealCluster {
     /// The same, through another address (a proxy).
     pub fn kubeconfig_at(&self, url: &str, token: &str) -> String {
         self.kubeconfig_of(url, &json!({ "token": token }))
+    }
+
+    /// A kubeconfig without any credentials.
+    pub fn kubeconfig_anonymous(&self) -> String {
+        self.kubeconfig_of(&self.url(), &json!({}))
     }
 
     /// A kubeconfig with a client certificate.

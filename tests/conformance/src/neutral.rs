@@ -26,6 +26,8 @@ static TIMES: LazyLock<Regex> = LazyLock::new(|| pattern(TIME));
 static VERSIONS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"(?i)(resource ?version"?:? *"?|current: |in record \()\d+( \(\d+\))?"#));
 static PRINTED_TIMES: LazyLock<Regex> = LazyLock::new(|| pattern(PRINTED_TIME));
+static DIGESTS: LazyLock<Regex> = LazyLock::new(|| pattern("X509SHA256=[0-9a-f]{64}"));
+static TOKENS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\beyJ[\w-]+\.[\w-]+\.[\w-]+"));
 static AGES: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+m)?\d+s$"));
 
 /// What was met so far.
@@ -140,6 +142,8 @@ impl<'a> Neutral<'a> {
         }
         let uids = &mut self.uids;
         let text = UUIDS.replace_all(&text, |found: &Captures<'_>| format!("uid#{}", number(uids, &found[0])));
+        let text = DIGESTS.replace_all(&text, "X509SHA256=…");
+        let text = TOKENS.replace_all(&text, "{token}");
         let text = TIMES.replace_all(&text, |found: &Captures<'_>| present(&found[0]));
         let text = PRINTED_TIMES.replace_all(&text, "a time");
         VERSIONS.replace_all(&text, "${1}N").into_owned()

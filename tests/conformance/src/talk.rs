@@ -41,6 +41,8 @@ pub struct Talk {
     kubeconfig: String,
     folder: std::path::PathBuf,
     client: kube::Client,
+    anonymous: kube::Client,
+    certificates: stage::Certificates,
     id: String,
     held: Mutex<Held>,
 }
@@ -52,6 +54,8 @@ pub struct Answer {
     pub code: u16,
     /// The body; a string where it is no JSON.
     pub body: Value,
+    /// The body as it came.
+    pub raw: String,
 }
 
 impl Answer {
@@ -94,6 +98,8 @@ impl Talk {
             kubeconfig: side.kubeconfig.clone(),
             folder: side.folder.clone(),
             client: side.client.clone(),
+            anonymous: side.anonymous.clone(),
+            certificates: side.certificates.clone(),
             id: format!("c{:08x}", hasher.finish() as u32),
             held: Mutex::new(Held { url: side.url.clone(), ..Held::default() }),
         }
@@ -116,6 +122,11 @@ impl Talk {
     /// The kubeconfig with all rights.
     pub fn kubeconfig(&self) -> &str {
         &self.kubeconfig
+    }
+
+    /// A kubeconfig with a certificate of a user in a group (empty: in none).
+    pub fn certificate(&self, user: &str, group: &str) -> Result<String> {
+        (self.certificates)(user, group)
     }
 
     /// The server's URL.
@@ -284,6 +295,13 @@ impl Ask<'_> {
         self
     }
 
+    /// One more header beside others of the same name.
+    #[must_use]
+    pub fn and_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
     /// A JSON body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
@@ -295,6 +313,25 @@ impl Ask<'_> {
     pub fn bytes(mut self, content_type: &str, body: Vec<u8>) -> Self {
         self.body = body;
         self.header("content-type", content_type)
+    }
+
+    /// As nobody.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.client = Some(self.talk.anonymous.clone());
+        self
+    }
+
+    /// With a token: `alice` has no rights and is in the groups `team` and `devs`.
+    #[must_use]
+    pub fn token(self, token: &str) -> Self {
+        self.anonymous().header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// As a user in a group (empty: in none), by a client certificate.
+    pub async fn certificate(self, user: &str, group: &str) -> Result<Self> {
+        let kubeconfig = (self.talk.certificates)(user, group)?;
+        self.with(&kubeconfig).await
     }
 
     /// As somebody else, by a kubeconfig.
@@ -338,7 +375,8 @@ impl Ask<'_> {
         let bytes = answer.into_body().collect().await?.to_bytes();
         let body =
             serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into());
-        Ok((Answer { code, body: Value::clone(&body) }, Step { ask, code: code.into(), headers, body }))
+        let raw = String::from_utf8_lossy(&bytes).into_owned();
+        Ok((Answer { code, body: Value::clone(&body), raw }, Step { ask, code: code.into(), headers, body }))
     }
 }
 

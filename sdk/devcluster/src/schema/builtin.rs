@@ -4,7 +4,7 @@
 //! Types: `s y t i n b x q ?` (text, base64, time, integer, number, boolean, int-or-string, quantity, any), `{T}` map, `[T]`
 //! list, or another type's name; then `@s` or `@m(keys)` for lists that merge as sets or by keys, `!` atomic, `~key` the
 //! strategic merge key, `^` retain keys. `resources.txt`: group, version, plural, kind, singular, scope, short names,
-//! categories, subresources, type; `-` stands for nothing.
+//! categories, subresources (`name=Kind=verb+verb`), type, verbs (`-`: all), storage version hash; `-` stands for nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
@@ -27,8 +27,20 @@ pub(crate) struct Row {
     pub(crate) namespaced: bool,
     pub(crate) short_names: Vec<&'static str>,
     pub(crate) categories: Vec<&'static str>,
-    pub(crate) subresources: Vec<&'static str>,
+    pub(crate) subresources: Vec<Sub>,
     pub(crate) type_id: usize,
+    /// Empty: all.
+    pub(crate) verbs: Vec<&'static str>,
+    pub(crate) hash: &'static str,
+}
+
+/// A subresource as discovery names it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sub {
+    pub(crate) name: &'static str,
+    /// A kind of the resource's own group and version, or `group/version/Kind`.
+    pub(crate) kind: &'static str,
+    pub(crate) verbs: Vec<&'static str>,
 }
 
 /// The types of all built-in kinds, shared by every cluster of the process.
@@ -59,9 +71,16 @@ fn row(line: &'static str, names: &BTreeMap<&'static str, usize>) -> Option<Row>
         namespaced: next()? == "N",
         short_names: many(next()?),
         categories: many(next()?),
-        subresources: many(next()?),
+        subresources: many(next()?).into_iter().filter_map(sub).collect(),
         type_id: names.get(next()?).copied()?,
+        verbs: many(next()?),
+        hash: none(next()?),
     })
+}
+
+fn sub(text: &'static str) -> Option<Sub> {
+    let mut parts = text.split('=');
+    Some(Sub { name: parts.next()?, kind: parts.next()?, verbs: parts.next()?.split('+').collect() })
 }
 
 #[derive(Default)]

@@ -9,7 +9,8 @@ use rcgen::{
 };
 
 /// Tokens that exist from the start; `motet` and `motet2` are one user with two tokens, so that one can be swapped for the other.
-const TOKENS: &str = "admin,admin,1,system:masters\nmotet,motet,2\nmotet2,motet,2\n";
+/// `alice` has groups, no rights of her own, and nothing that others may give her: cases share her.
+const TOKENS: &str = "admin,admin,1,system:masters\nmotet,motet,2\nmotet2,motet,2\nalice,alice,3,\"team,devs\"\n";
 
 /// A certificate and its key, PEM.
 pub struct Pair {
