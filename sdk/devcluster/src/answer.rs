@@ -30,6 +30,16 @@ pub(crate) fn json_bytes(code: u16, bytes: Bytes) -> Answer {
     with(code, "application/json", Full::new(bytes).boxed_unsync())
 }
 
+/// JSON that is already encoded, as YAML where that is wanted.
+pub(crate) fn bytes(code: u16, bytes: Bytes, yaml: bool) -> Answer {
+    if !yaml {
+        return json_bytes(code, bytes);
+    }
+    let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let text = serde_yaml::to_string(&value).unwrap_or_default();
+    with(code, "application/yaml", Full::new(Bytes::from(text)).boxed_unsync())
+}
+
 /// A value as JSON.
 pub(crate) fn json(code: u16, value: &Value) -> Answer {
     json_bytes(code, Bytes::from(value.to_string()))
@@ -43,6 +53,13 @@ pub(crate) fn json_as(content_type: &'static str, value: &Value) -> Answer {
 /// Plain text.
 pub(crate) fn text(code: u16, text: &'static str) -> Answer {
     with(code, "text/plain; charset=utf-8", Full::new(Bytes::from_static(text.as_bytes())).boxed_unsync())
+}
+
+/// Nothing, not even a reason.
+pub(crate) fn missing() -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::new()).boxed_unsync());
+    *answer.status_mut() = http::StatusCode::NOT_FOUND;
+    answer
 }
 
 /// A body that goes on: a watch.

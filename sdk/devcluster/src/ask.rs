@@ -4,6 +4,7 @@ use http::{HeaderMap, Method, header, request::Parts};
 
 use crate::access::{Caller, impersonation};
 use crate::error::ApiError;
+use crate::protobuf;
 
 /// A request without its body.
 #[derive(Debug, Clone)]
@@ -73,9 +74,34 @@ impl Query {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Render {
     Full,
-    Table,
-    /// Only metadata.
-    Partial,
+    Table(Include, Meta),
+    /// Only metadata: of many, or of one.
+    Partial(bool, Meta),
+}
+
+/// What stands beside the cells of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Include {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+/// The version of the forms of meta.k8s.io.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meta {
+    V1,
+    V1beta1,
+}
+
+impl Meta {
+    /// As objects say it.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
 }
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> String {
@@ -134,28 +160,71 @@ impl Ask {
         }
     }
 
-    /// The first form in the Accept header that this server can write; 406 if there is none.
-    pub(crate) fn render(&self) -> Result<Render, ApiError> {
+    /// The form that the Accept header asks for first and that this server can write; 406 if there is none.
+    pub(crate) fn render(&self, many: bool) -> Result<Render, ApiError> {
         if self.accept.is_empty() {
             return Ok(Render::Full);
         }
-        self.accept.split(',').find_map(render).ok_or_else(ApiError::not_acceptable)
+        let known = |choice: &&str| matches!(media(choice), "*/*" | JSON | YAML | protobuf::MEDIA);
+        if !self.accept.split(',').any(|choice| known(&choice)) {
+            return Err(ApiError::no_representation(many));
+        }
+        match choices(&self.accept).into_iter().find_map(render).ok_or_else(ApiError::not_acceptable)? {
+            Render::Table(_, meta) => Ok(Render::Table(self.include()?, meta)),
+            other => Ok(other),
+        }
     }
+
+    /// True if YAML is asked for before JSON.
+    pub(crate) fn yaml(&self) -> bool {
+        choices(&self.accept).into_iter().find(|choice| render(choice).is_some()).is_some_and(|c| media(c) == YAML)
+    }
+
+    fn include(&self) -> Result<Include, ApiError> {
+        match self.query.get("includeObject") {
+            "" | "Metadata" => Ok(Include::Metadata),
+            "Object" => Ok(Include::Object),
+            "None" => Ok(Include::Nothing),
+            other => Err(ApiError::bad_request(format!(
+                "Unable to convert to Table as requested: includeObject: Invalid value: \"{other}\": must be 'Metadata', 'Object', 'None', or empty"
+            ))),
+        }
+    }
+}
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+
+fn media(choice: &str) -> &str {
+    choice.split(';').next().unwrap_or_default().trim()
+}
+
+/// The choices of an Accept header, the most wanted first.
+pub(crate) fn choices(accept: &str) -> Vec<&str> {
+    let mut all: Vec<&str> = accept.split(',').collect();
+    let weight = |choice: &&str| {
+        let quality = choice.split(';').find_map(|p| p.trim().strip_prefix("q=")).and_then(|q| q.parse::<f64>().ok());
+        (quality.unwrap_or(1.0) * -1000.0) as i64
+    };
+    all.sort_by_key(weight);
+    all
 }
 
 fn render(choice: &str) -> Option<Render> {
     let mut parts = choice.split(';').map(str::trim);
     let media = parts.next().unwrap_or_default();
-    if !matches!(media, "application/json" | "*/*" | "application/*") {
+    if !matches!(media, JSON | YAML | "*/*" | "application/*") {
         return None;
     }
     let parameters: Vec<&str> = parts.collect();
     let is = |name: &str, value: &str| parameters.iter().any(|p| p.split_once('=') == Some((name, value)));
+    let meta = if is("v", "v1beta1") { Meta::V1beta1 } else { Meta::V1 };
     match parameters.iter().find_map(|p| p.strip_prefix("as=")) {
         None => Some(Render::Full),
-        Some(_) if !is("g", "meta.k8s.io") || !is("v", "v1") => None,
-        Some("Table") => Some(Render::Table),
-        Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Render::Partial),
+        Some(_) if !is("g", "meta.k8s.io") || !(is("v", "v1") || is("v", "v1beta1")) => None,
+        Some("Table") => Some(Render::Table(Include::Metadata, meta)),
+        Some("PartialObjectMetadata") => Some(Render::Partial(false, meta)),
+        Some("PartialObjectMetadataList") => Some(Render::Partial(true, meta)),
         Some(_) => None,
     }
 }
@@ -219,10 +288,11 @@ mod tests {
 
     #[test]
     fn the_first_form_that_can_be_written_wins() {
+        let first = |accept: &str| choices(accept).into_iter().find_map(render);
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
-        assert_eq!(table.split(',').find_map(render), Some(Render::Table));
-        let wanted = "application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-        assert_eq!(wanted.split(',').find_map(render), Some(Render::Full));
-        assert_eq!("application/vnd.kubernetes.protobuf".split(',').find_map(render), None);
+        assert_eq!(first(table), Some(Render::Table(Include::Metadata, Meta::V1)));
+        assert_eq!(first("application/json;as=Table;v=v7;g=meta.k8s.io,application/json"), Some(Render::Full));
+        assert_eq!(first("application/vnd.kubernetes.protobuf"), None);
+        assert_eq!(choices("a;q=0.1, b"), [" b", "a;q=0.1"]);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
-use crate::ask::Ask;
+use crate::ask::{Ask, choices};
 use crate::cluster::Core;
 use crate::definitions::rank;
 use crate::error::ApiError;
@@ -23,8 +23,9 @@ pub(crate) fn answer(core: &Core, ask: &Ask, segments: &[String]) -> Result<Answ
     match parts.as_slice() {
         [] => Ok(answer::json(200, &paths(&resources()))),
         ["version"] => Ok(answer::json(200, &version())),
-        ["healthz" | "livez" | "readyz", ..] => Ok(answer::text(200, "ok")),
-        ["api"] if aggregated(ask) => Ok(answer::json_as(AGGREGATED, &aggregate(&resources(), true))),
+        [check @ ("healthz" | "livez" | "readyz")] if !ask.path.ends_with('/') => Ok(health(check, ask)),
+        ["healthz" | "livez" | "readyz", "ping" | "etcd" | "log"] => Ok(answer::text(200, "ok")),
+        ["api"] if aggregated(ask)? => Ok(answer::json_as(AGGREGATED, &aggregate(&resources(), true))),
         ["api"] => {
             let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": format!("127.0.0.1:{}", core.port)}]);
             Ok(answer::json(
@@ -32,7 +33,7 @@ pub(crate) fn answer(core: &Core, ask: &Ask, segments: &[String]) -> Result<Answ
                 &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": address}),
             ))
         }
-        ["apis"] if aggregated(ask) => Ok(answer::json_as(AGGREGATED, &aggregate(&resources(), false))),
+        ["apis"] if aggregated(ask)? => Ok(answer::json_as(AGGREGATED, &aggregate(&resources(), false))),
         ["apis"] => {
             let all = groups(&resources());
             let list: Vec<Value> = all.iter().map(|(name, versions)| group(name, versions, false)).collect();
@@ -57,7 +58,8 @@ pub(crate) fn answer(core: &Core, ask: &Ask, segments: &[String]) -> Result<Answ
 }
 
 fn document(resources: &[Arc<Resource>], group: &str, version: &str) -> Result<Answer, ApiError> {
-    openapi::document(resources, group, version).map(|d| answer::json(200, &d)).ok_or_else(ApiError::no_such_resource)
+    let found = openapi::document(resources, group, version);
+    Ok(found.map_or_else(answer::missing, |document| answer::json(200, &document)))
 }
 
 fn unknown_group(name: &str) -> ApiError {
@@ -68,11 +70,34 @@ fn unknown_group(name: &str) -> ApiError {
     }
 }
 
-fn aggregated(ask: &Ask) -> bool {
-    let wanted = |choice: &str| {
-        choice.contains("as=APIGroupDiscoveryList") && choice.contains("v=v2") && !choice.contains("v2beta1")
+/// Whether discovery is asked for in one piece; 406 for versions of it that are not served.
+fn aggregated(ask: &Ask) -> Result<bool, ApiError> {
+    if !ask.accept.contains("as=APIGroupDiscoveryList") {
+        return Ok(false);
+    }
+    for choice in choices(&ask.accept) {
+        match choice.contains("as=") {
+            false => return Ok(false),
+            true if choice.contains("as=APIGroupDiscoveryList") && choice.split(';').any(|p| p.trim() == "v=v2") => {
+                return Ok(true);
+            }
+            true => {}
+        }
+    }
+    Err(ApiError::not_acceptable())
+}
+
+/// Health in a word, or by its checks.
+fn health(check: &str, ask: &Ask) -> Answer {
+    if !ask.query.has("verbose") {
+        return answer::text(200, "ok");
+    }
+    let last = match check {
+        "livez" => "[+]ping ok\n[+]log ok\n[+]etcd ok\nlivez check passed\n",
+        "readyz" => "[+]ping ok\n[+]log ok\n[+]etcd ok\nreadyz check passed\n",
+        _ => "[+]ping ok\n[+]log ok\n[+]etcd ok\nhealthz check passed\n",
     };
-    ask.accept.split(',').any(wanted)
+    answer::text(200, last)
 }
 
 fn version() -> Value {
@@ -158,7 +183,8 @@ fn legacy_list(resources: &[Arc<Resource>], group: &str, version: &str) -> Resul
         }
     }
     if list.is_empty() {
-        return Err(unknown_group(group));
+        let known = resources.iter().any(|r| r.group == group && !r.custom);
+        return Err(if known { ApiError::no_such_resource() } else { unknown_group(group) });
     }
     let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let mut body = json!({"kind": "APIResourceList", "groupVersion": name, "resources": list});

@@ -184,8 +184,30 @@ impl ApiError {
         Self::new(415, "UnsupportedMediaType", format!("{what}{accepted}"))
     }
 
+    /// None of the parameters of the forms that are asked for are known.
     pub(crate) fn not_acceptable() -> Self {
-        Self::new(406, "NotAcceptable", "only the following media types are accepted: application/json")
+        Self::unlike(
+            "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )
+    }
+
+    /// The form that is asked for does not fit what is asked for.
+    pub(crate) fn unlike(message: &str) -> Self {
+        Self::new(406, "NotAcceptable", message)
+    }
+
+    /// None of the media types that are asked for is known.
+    pub(crate) fn no_representation(many: bool) -> Self {
+        let watch = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+        let forms = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        let message =
+            format!("406: Not Acceptable\n\nAvailable representations: {forms}{}", if many { watch } else { "" });
+        Self { details: Some(json!({})), ..Self::new(406, "NotAcceptable", message) }
+    }
+
+    /// A patch in none of the forms of patches.
+    pub(crate) fn unsupported_patch() -> Self {
+        Self { details: Some(json!({})), ..Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type") }
     }
 
     pub(crate) fn too_big() -> Self {

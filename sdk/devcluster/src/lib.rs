@@ -42,6 +42,7 @@ mod serve;
 mod shape;
 mod simulate;
 mod store;
+mod strict;
 mod table;
 mod tls;
 mod view;

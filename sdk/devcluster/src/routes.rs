@@ -31,6 +31,10 @@ use crate::view::View;
 use crate::watch::Watcher;
 use crate::write::{self, Done, Unknown, Write};
 
+/// The forms of bodies, as messages list them.
+const FORMS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const CUSTOM_FORMS: &str = "application/json, application/yaml";
+
 /// The largest body a kube-apiserver takes.
 const LARGEST: usize = 3 * 1024 * 1024;
 
@@ -56,7 +60,9 @@ async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, A
     let caller = admitted(core, peer, ask)?;
     match &ask.target {
         Target::Other(segments) => {
-            if ask.method != Method::GET && ask.method != Method::HEAD {
+            let reads = ask.method == Method::GET || ask.method == Method::HEAD;
+            // The lists of groups are given to any method.
+            if !reads && !matches!(segments.as_slice(), [first] | [first, _] if first == "apis") {
                 return Err(ApiError::method_not_allowed());
             }
             discovery::answer(core, ask, segments)
@@ -67,7 +73,11 @@ async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, A
             if resource.version(&place.version).is_none() {
                 return Err(ApiError::no_such_resource());
             }
-            serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await
+            let old = resource.group.is_empty() && resource.plural == "endpoints";
+            let answer = serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await?;
+            let warnings =
+                old.then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned());
+            Ok(answer::warn(answer, warnings.as_slice()))
         }
     }
 }
@@ -132,14 +142,14 @@ async fn serve(call: Call<'_>, body: &[u8]) -> Result<Answer, ApiError> {
         (&Method::GET | &Method::HEAD, false) if ask.verb() == "watch" => call.list().await,
         (&Method::GET | &Method::HEAD, false) => call.get().await,
         (&Method::POST, true) => {
-            let body = call.decode(body)?;
-            call.written(|state, write| write::create(state, write, body))
+            let (source, body) = (body, call.decode(body)?);
+            call.written(|state, write| write::create(state, &Write { source, ..write.clone() }, body))
         }
         (&Method::PUT, false) => {
-            let body = call.decode(body)?;
+            let (source, body) = (body, call.decode(body)?);
             call.written(|state, write| match place.subresource.as_str() {
                 "scale" => scale::replace(state, write, body),
-                _ => write::replace(state, write, body),
+                _ => write::replace(state, &Write { source, ..write.clone() }, body),
             })
         }
         (&Method::PATCH, false) => call.patch(body),
@@ -192,7 +202,8 @@ impl Call<'_> {
     }
 
     async fn list(&self) -> Result<Answer, ApiError> {
-        let render = self.ask.render()?;
+        let render = self.ask.render(true)?;
+        self.fits(render, true)?;
         let query = &self.ask.query;
         let mut fields = query.get("fieldSelector").to_owned();
         if !self.place.name.is_empty() {
@@ -205,11 +216,29 @@ impl Call<'_> {
             return Ok(answer::stream(watcher.into_stream()));
         }
         let bytes = list::list(self.core, self.view(render), &selector, query).await?;
-        Ok(answer::json_bytes(200, bytes))
+        Ok(answer::bytes(200, bytes, self.ask.yaml()))
+    }
+
+    /// Metadata alone is asked for of one or of many.
+    fn fits(&self, render: Render, many: bool) -> Result<(), ApiError> {
+        let Render::Partial(asked, _) = render else { return Ok(()) };
+        if asked == many || self.ask.verb() == "watch" {
+            return Ok(());
+        }
+        let package = self.resource.group.split('.').next().filter(|p| !p.is_empty()).unwrap_or("core");
+        let of = |suffix: &str| match self.resource.custom {
+            true => format!("*unstructured.Unstructured{suffix}"),
+            false => format!("*{package}.{}{suffix}", self.resource.kind),
+        };
+        Err(ApiError::unlike(&if many {
+            format!("you requested PartialObjectMetadata, but the requested object is a list ({})", of("List"))
+        } else {
+            format!("you requested PartialObjectMetadataList, but the requested object is not a list ({})", of(""))
+        }))
     }
 
     async fn get(&self) -> Result<Answer, ApiError> {
-        let render = self.ask.render()?;
+        let render = self.ask.render(false)?;
         let asked = self.ask.query.get("resourceVersion");
         if !asked.is_empty() {
             list::fresh(self.core, list::parse_version(asked)?).await?;
@@ -224,18 +253,23 @@ impl Call<'_> {
             let value = self.view(Render::Full).value(stored);
             return Ok(answer::json(code, &scale::show(self.version()?, &value)));
         }
-        Ok(answer::json_bytes(code, self.view(render).object(stored)))
+        self.fits(render, false)?;
+        Ok(answer::bytes(code, self.view(render).object(stored), self.ask.yaml()))
     }
 
-    /// Reads a JSON or YAML body.
+    /// The forms that bodies of this kind may have.
+    fn forms(&self) -> &'static str {
+        if self.resource.custom { CUSTOM_FORMS } else { FORMS }
+    }
+
+    /// Reads a body in JSON, YAML or protobuf.
     fn decode(&self, bytes: &[u8]) -> Result<Value, ApiError> {
         let media = self.ask.content_type.split(';').next().unwrap_or_default().trim();
         match media {
-            "" | "application/json" => serde_json::from_slice(bytes)
-                .map_err(|e| ApiError::bad_request(format!("the object provided is unrecognized: {e}"))),
+            "" | "application/json" => json_object(&self.resource.kind, bytes),
             "application/yaml" | "application/apply-patch+yaml" => yaml(bytes),
             protobuf::MEDIA if !self.resource.custom => protobuf::decode(bytes),
-            _ => Err(ApiError::unsupported_media("application/json, application/yaml")),
+            _ => Err(ApiError::unsupported_media(self.forms())),
         }
     }
 
@@ -272,6 +306,16 @@ impl Call<'_> {
         Asked { core: self.core, caller: &self.caller, book, kind, api_version, manager, namespace }
     }
 
+    fn option(&self, field: &str, reason: &'static str, message: String) -> ApiError {
+        let kind = match self.ask.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            _ => "PatchOptions",
+        };
+        let cause = crate::error::Cause { reason, message, field: field.into() };
+        ApiError::invalid("meta.k8s.io", kind, "", vec![cause])
+    }
+
     fn write(&self) -> Result<Write<'_>, ApiError> {
         let query = &self.ask.query;
         let unknown = match query.get("fieldValidation") {
@@ -279,9 +323,9 @@ impl Call<'_> {
             "Ignore" => Unknown::Ignore,
             "Warn" | "" => Unknown::Warn,
             other => {
-                let message =
-                    format!("Unsupported value: \"{other}\": supported values: \"Ignore\", \"Strict\", \"Warn\"");
-                return Err(option("fieldValidation", "FieldValueNotSupported", message));
+                let values = "\"\", \"Ignore\", \"Strict\", \"Warn\"";
+                let message = format!("Unsupported value: \"{other}\": supported values: {values}");
+                return Err(self.option("fieldValidation", "FieldValueNotSupported", message));
             }
         };
         Ok(Write {
@@ -296,6 +340,7 @@ impl Call<'_> {
             dry_run: query.get("dryRun") == "All",
             unknown,
             force: query.flag("force") && query.has("force"),
+            source: b"",
             guard: (self.resource.group == "rbac.authorization.k8s.io" && !self.caller.is_in(MASTERS)).then(|| Guard {
                 caller: self.caller.clone(),
                 book: self.core.book.read(&self.core.state),
@@ -305,7 +350,7 @@ impl Call<'_> {
     }
 
     fn written(&self, work: impl FnOnce(&mut State, &Write<'_>) -> Result<Done, ApiError>) -> Result<Answer, ApiError> {
-        let render = self.ask.render()?;
+        let render = self.ask.render(false)?;
         let write = self.write()?;
         let done = work(&mut self.core.state.lock(), &write)?;
         let answer = self.show(if done.created { 201 } else { 200 }, &done.stored, render)?;
@@ -320,16 +365,11 @@ impl Call<'_> {
             "application/strategic-merge-patch+json" => patch::Kind::Strategic,
             "application/apply-patch+yaml" => return self.apply(bytes),
             "application/apply-patch+cbor" => return Err(ApiError::not_implemented("patches in CBOR")),
-            _ => {
-                return Err(ApiError::unsupported_media(
-                    "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, \
-                     application/apply-patch+yaml",
-                ));
-            }
+            _ => return Err(ApiError::unsupported_patch()),
         };
         if self.ask.query.flag("force") && self.ask.query.has("force") {
             let message = "Forbidden: may not be specified for non-apply patch".to_owned();
-            return Err(option("force", "FieldValueForbidden", message));
+            return Err(self.option("force", "FieldValueForbidden", message));
         }
         self.written(|state, write| match self.place.subresource.as_str() {
             "scale" => scale::patch(state, write, kind, bytes),
@@ -340,7 +380,7 @@ impl Call<'_> {
     fn apply(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
         if self.ask.query.get("fieldManager").is_empty() {
             let message = "Required value: is required for apply patch".to_owned();
-            return Err(option("fieldManager", "FieldValueRequired", message));
+            return Err(self.option("fieldManager", "FieldValueRequired", message));
         }
         if self.place.subresource == "scale" {
             return Err(ApiError::not_implemented("server-side apply of the scale subresource"));
@@ -404,9 +444,32 @@ fn shows_deleted(resource: &Resource) -> bool {
     resource.group.is_empty() && kinds.contains(&resource.plural.as_str())
 }
 
-fn option(field: &str, reason: &'static str, message: String) -> ApiError {
-    let cause = crate::error::Cause { reason, message, field: field.into() };
-    ApiError::invalid("meta.k8s.io", "PatchOptions", "", vec![cause])
+/// A body in JSON, refused in the words of a kube-apiserver where it holds no object.
+fn json_object(kind: &str, bytes: &[u8]) -> Result<Value, ApiError> {
+    let is = match serde_json::from_slice::<Value>(bytes) {
+        Ok(value @ Value::Object(_)) => return Ok(value),
+        Ok(Value::Array(_)) => "array",
+        Ok(Value::String(_)) => "string",
+        Ok(Value::Number(_)) => "number",
+        Ok(_) => "bool",
+        Err(error) if error.is_eof() => return Err(unrecognized(kind, bytes, "unexpected end of JSON input")),
+        Err(error) => return Err(unrecognized(kind, bytes, &error.to_string())),
+    };
+    let fields = r#"APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"""#;
+    let why = format!("json: cannot unmarshal {is} into Go value of type struct {{ {fields} }}");
+    Err(unrecognized(kind, bytes, &why))
+}
+
+fn unrecognized(kind: &str, bytes: &[u8], why: &str) -> ApiError {
+    let shown = match bytes.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(bytes).into_owned(),
+        Some(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    let what = "couldn't get version/kind; json parse error";
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): {what}: {why} ({shown})"
+    ))
 }
 
 /// YAML contains JSON. A tree of anchors that unfolds to more than a body may hold is refused by the parser's own limits.

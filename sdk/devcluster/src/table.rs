@@ -1,26 +1,33 @@
 //! Writes objects as tables, which is what kubectl get asks for.
 
+mod cells;
 mod columns;
+mod lists;
 mod path;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::ask::{Include, Meta};
 use crate::object;
 use crate::view::View;
 
-/// A column: its name, whether it is shown only in wide tables, and its cell for an object.
+/// What the columns of a custom resource without any say of its age.
+const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
+/// A column: its name, from which priority on it is shown only in wide tables, and its cell for an object.
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) format: String,
-    pub(crate) wide: bool,
+    pub(crate) priority: i64,
+    pub(crate) description: String,
     pub(crate) cell: Cell,
 }
 
 /// Where a cell comes from.
 pub(crate) enum Cell {
-    Of(fn(&Value) -> Value),
+    Of(Box<dyn Fn(&Value) -> Value>),
     Path(String),
 }
 
@@ -34,41 +41,50 @@ impl Column {
             Cell::Path(path) => match path::find(object, path).as_slice() {
                 [] => Value::Null,
                 [one @ (Value::Object(_) | Value::Array(_))] => one.to_string().into(),
-                [one] => (*one).clone(),
-                many => {
-                    let texts: Vec<String> =
-                        many.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect();
-                    texts.join(",").into()
-                }
+                // Of several values the first is shown.
+                [one, ..] => (*one).clone(),
             },
         }
     }
 }
 
 /// The table of some objects.
-pub(crate) fn table(view: View<'_>, objects: &[Value]) -> Value {
+pub(crate) fn table(view: View<'_>, (include, meta): (Include, Meta), objects: &[Value]) -> Value {
     let columns = columns::of(view.resource, view.version);
     let definitions: Vec<Value> = columns
         .iter()
-        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": "", "priority": i32::from(c.wide)}))
+        .map(|c| json!({"name": c.name, "type": c.kind, "format": c.format, "description": c.description, "priority": c.priority}))
         .collect();
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
             let cells: Vec<Value> = columns.iter().map(|c| c.value(object)).collect();
             let metadata = &object["metadata"];
-            let partial =
-                json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
-            json!({"cells": cells, "object": partial})
+            let partial = json!({"kind": "PartialObjectMetadata", "apiVersion": meta.version(), "metadata": metadata});
+            match include {
+                Include::Object => json!({"cells": cells, "object": object}),
+                Include::Metadata => json!({"cells": cells, "object": partial}),
+                Include::Nothing => json!({"cells": cells, "object": null}),
+            }
         })
         .collect();
-    json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": definitions, "rows": rows})
+    json!({"kind": "Table", "apiVersion": meta.version(), "metadata": {}, "columnDefinitions": definitions, "rows": rows})
 }
 
 /// How long ago a time was, as kubectl writes it.
 pub(crate) fn since(time: &str) -> String {
     let Ok(then) = time.parse::<Timestamp>() else { return "<unknown>".into() };
-    let seconds = (Timestamp::now().as_second() - then.as_second()).max(0);
+    duration(Timestamp::now().as_second() - then.as_second())
+}
+
+/// How long something took.
+pub(crate) fn between(start: &str, end: &str) -> String {
+    let (Ok(start), Ok(end)) = (start.parse::<Timestamp>(), end.parse::<Timestamp>()) else { return String::new() };
+    duration(end.as_second() - start.as_second())
+}
+
+fn duration(seconds: i64) -> String {
+    let seconds = seconds.max(0);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     let with = |n: i64, unit: &str, rest: i64, small: &str| {
         if rest == 0 { format!("{n}{unit}") } else { format!("{n}{unit}{rest}{small}") }

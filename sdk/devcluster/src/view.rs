@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
-use crate::ask::Render;
+use crate::ask::{Meta, Render};
 use crate::resources::Resource;
 use crate::store::Stored;
 use crate::table;
@@ -62,9 +62,9 @@ impl View<'_> {
         match self.render {
             Render::Full if self.resource.renames_events() => Bytes::from(self.value(stored).to_string()),
             Render::Full => self.typed(stored),
-            Render::Partial => Bytes::from(partial(stored).to_string()),
-            Render::Table => {
-                let mut table = table::table(*self, std::slice::from_ref(&self.value(stored)));
+            Render::Partial(_, meta) => Bytes::from(partial(stored, meta).to_string()),
+            Render::Table(include, meta) => {
+                let mut table = table::table(*self, (include, meta), std::slice::from_ref(&self.value(stored)));
                 table["metadata"] = json!({"resourceVersion": stored.version.to_string()});
                 Bytes::from(table.to_string())
             }
@@ -88,14 +88,18 @@ impl View<'_> {
     /// A list; `meta` is its metadata.
     pub(crate) fn list<'s>(&self, items: impl Iterator<Item = &'s Stored>, meta: &Map<String, Value>) -> Bytes {
         let meta = Value::Object(meta.clone());
-        if self.render == Render::Table {
+        if let Render::Table(include, form) = self.render {
             let values: Vec<Value> = items.map(|s| self.value(s)).collect();
-            let mut table = table::table(*self, &values);
+            let mut table = table::table(*self, (include, form), &values);
             table["metadata"] = meta;
+            // A list of custom resources says that there is no more, their table does not.
+            if let Some(meta) = table["metadata"].as_object_mut().filter(|_| self.resource.custom) {
+                meta.retain(|key, value| key != "continue" || value.as_str() != Some(""));
+            }
             return Bytes::from(table.to_string());
         }
         let (kind, version) = match self.render {
-            Render::Partial => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
+            Render::Partial(_, meta) => ("PartialObjectMetadataList", meta.version().to_owned()),
             _ => (self.resource.list_kind.as_str(), self.resource.api_version(self.version)),
         };
         let head =
@@ -107,7 +111,14 @@ impl View<'_> {
             }
             // Items of built-in lists carry no apiVersion and kind, those of custom resources do.
             match self.render {
-                Render::Full if !self.resource.custom && !self.resource.renames_events() => out.put_slice(&stored.body),
+                Render::Full if self.resource.renames_events() => {
+                    let mut value = self.value(stored);
+                    if let Some(map) = value.as_object_mut() {
+                        map.retain(|key, _| key != "apiVersion" && key != "kind");
+                    }
+                    out.put_slice(value.to_string().as_bytes());
+                }
+                Render::Full if !self.resource.custom => out.put_slice(&stored.body),
                 _ => out.put_slice(&self.object(stored)),
             }
         }
@@ -117,8 +128,8 @@ impl View<'_> {
 }
 
 /// Metadata alone.
-pub(crate) fn partial(stored: &Stored) -> Value {
+pub(crate) fn partial(stored: &Stored, meta: Meta) -> Value {
     let mut value = stored.value();
     let metadata = value.get_mut("metadata").map(Value::take).unwrap_or_default();
-    json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
+    json!({"kind": "PartialObjectMetadata", "apiVersion": meta.version(), "metadata": metadata})
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -44,6 +45,8 @@ pub(crate) struct Watcher {
     deadline: Instant,
     next_bookmark: Instant,
     ended: bool,
+    /// A table with columns has been sent.
+    headed: AtomicBool,
 }
 
 fn options(query: &Query) -> Result<bool, ApiError> {
@@ -132,6 +135,7 @@ impl Watcher {
             deadline: now + timeout,
             next_bookmark,
             ended: false,
+            headed: AtomicBool::new(false),
         })
     }
 
@@ -236,7 +240,14 @@ impl Watcher {
     }
 
     fn show(&self, stored: &Stored) -> Bytes {
-        View { resource: &self.resource, version: &self.version, render: self.render }.object(stored)
+        let bytes = View { resource: &self.resource, version: &self.version, render: self.render }.object(stored);
+        // Only the first table of a watch names its columns.
+        if !matches!(self.render, Render::Table(..)) || !self.headed.swap(true, Ordering::Relaxed) {
+            return bytes;
+        }
+        let mut table: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        table["columnDefinitions"] = Value::Null;
+        Bytes::from(table.to_string())
     }
 
     fn bookmark(&self, end: bool) -> Bytes {
@@ -248,10 +259,10 @@ impl Watcher {
             Render::Full => {
                 json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(&self.version), "metadata": metadata})
             }
-            Render::Partial => {
+            Render::Partial(..) => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
             }
-            Render::Table => {
+            Render::Table(..) => {
                 let object =
                     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata});
                 let rows: Vec<Value> = vec![json!({"cells": [], "object": object})];

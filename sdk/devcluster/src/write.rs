@@ -9,10 +9,10 @@ use crate::apply::managers::{Identity, Managers, describe};
 use crate::apply::{self, Reach};
 use crate::error::{ApiError, Cause};
 use crate::object;
-use crate::resources::{Resource, StatusReset, Version};
+use crate::resources::{BUILTINS, Resource, StatusReset, Version};
 use crate::schema::{check, fill};
 use crate::store::{Key, State, Stored};
-use crate::{defaults, definitions, names, patch, view};
+use crate::{defaults, definitions, names, patch, strict, view};
 
 /// A write: where to, by whom, and how strictly.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub(crate) struct Write<'a> {
     pub(crate) dry_run: bool,
     pub(crate) unknown: Unknown,
     pub(crate) force: bool,
+    /// The body as it came, where it is a whole object in JSON: its fields in their order.
+    pub(crate) source: &'a [u8],
     /// Set where not everybody who may write may write everything.
     pub(crate) guard: Option<Guard>,
 }
@@ -154,10 +156,11 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
         return Err(ApiError::bad_request(format!("invalid object type: {version}, Kind={kind}")));
     }
     let of = format!(
-        "{}/{}; {}, Kind={}",
+        "{}/{}; {}/{}, Kind={}",
         object::meta(&config, "namespace"),
         object::meta(&config, "name"),
-        write.api_version(),
+        write.resource.group,
+        write.version.name,
         write.resource.kind
     );
     place(write, &mut config)?;
@@ -232,6 +235,8 @@ fn change(
             }
             managers
         }
+        // Nobody is recorded for an object that was never recorded of.
+        None if before == Managers::default() => before.clone(),
         None => {
             let mut managers = if reset { Managers::default() } else { before.clone() };
             let who = Identity::updater(&write.manager, &write.api_version(), &write.sub);
@@ -282,17 +287,28 @@ pub(crate) fn check_kind(write: &Write<'_>, body: &Value) -> Result<(), ApiError
     let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let (version, kind) = (text("apiVersion"), text("kind"));
     let expected = write.api_version();
-    if version.is_empty() && kind.is_empty() && !write.resource.custom {
+    if !write.resource.custom
+        && (version.is_empty() || version == expected)
+        && (kind.is_empty() || kind == write.resource.kind)
+    {
         return Ok(());
     }
-    if version != expected || kind != write.resource.kind {
-        let (group, name) = version.rsplit_once('/').unwrap_or(("", version));
-        return Err(ApiError::bad_request(format!(
-            "{kind} in version \"{name}\" of group \"{group}\" cannot be handled as a {}: expected {expected}",
-            write.resource.kind
-        )));
+    if version == expected && kind == write.resource.kind {
+        return Ok(());
     }
-    Ok(())
+    let (group, name) = version.rsplit_once('/').unwrap_or(("", version));
+    let known = BUILTINS.iter().any(|r| r.group == group && r.kind == kind && r.version(name).is_some());
+    let own = &write.resource.kind;
+    let why = if write.resource.custom {
+        format!("expected {expected}")
+    } else if known {
+        let package = write.resource.group.split('.').next().filter(|p| !p.is_empty()).unwrap_or("core");
+        format!("converting ({name}.{kind}) to ({package}.{own}): unknown conversion")
+    } else {
+        format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"")
+    };
+    let of = if write.resource.custom { format!(" of group \"{group}\"") } else { String::new() };
+    Err(ApiError::bad_request(format!("{kind} in version \"{name}\"{of} cannot be handled as a {own}: {why}")))
 }
 
 /// Puts the path's namespace and name into the body, or refuses a body that has others.
@@ -323,14 +339,14 @@ fn place(write: &Write<'_>, body: &mut Value) -> Result<(), ApiError> {
 
 pub(crate) fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     let dropped = fill::prune(write.version.ty(), body);
-    let texts: Vec<String> = dropped.iter().map(|path| format!("unknown field \"{path}\"")).collect();
+    let texts = if write.unknown == Unknown::Ignore { Vec::new() } else { strict_errors(write, dropped) };
     match write.unknown {
         Unknown::Strict if !texts.is_empty() => {
-            let what = if write.resource.custom { "" } else { &*write.resource.kind };
-            let of = if what.is_empty() {
+            let (kind, version) = (&write.resource.kind, &write.version.name);
+            let of = if write.resource.custom && write.source.is_empty() {
                 String::new()
             } else {
-                format!("{what} in version \"{}\" cannot be handled as a {what}: ", write.version.name)
+                format!("{kind} in version \"{version}\" cannot be handled as a {kind}: ")
             };
             Err(ApiError::bad_request(format!("{of}strict decoding error: {}", texts.join(", "))))
         }
@@ -340,6 +356,26 @@ pub(crate) fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut
         }
         _ => Ok(()),
     }
+}
+
+/// What is unknown or stands twice, as a kube-apiserver lists it: in the order of the body, for custom resources what stands
+/// twice first.
+fn strict_errors(write: &Write<'_>, mut dropped: Vec<String>) -> Vec<String> {
+    let unknown = |path: &String| format!("unknown field \"{path}\"");
+    let met = strict::fields(write.source);
+    let again = |met: &strict::Met| format!("duplicate field \"{}\"", met.path);
+    if write.resource.custom {
+        dropped.sort();
+        return met.iter().filter(|m| m.again).map(again).chain(dropped.iter().map(unknown)).collect();
+    }
+    let listed = |met: &strict::Met| match met {
+        strict::Met { again: true, .. } => Some(again(met)),
+        strict::Met { path, .. } => dropped.contains(path).then(|| unknown(path)),
+    };
+    let mut texts: Vec<String> = met.iter().filter_map(listed).collect();
+    let rest: Vec<String> = dropped.iter().map(unknown).filter(|text| !texts.contains(text)).collect();
+    texts.extend(rest);
+    texts
 }
 
 /// Drops what is unknown, puts in defaults, and checks the rest.
