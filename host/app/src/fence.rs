@@ -1,8 +1,8 @@
 //! Keeps two hosts from writing to one member while the hub, which decides between them, cannot be asked.
 //!
 //! The active host puts its name into a Lease on each member that it engages. A host that has lost the hub goes on only where that
-//! Lease still bears its name, which it then looks at all the time. A host that took over from one that had not let go puts its own
-//! name there first and waits until the other must have noticed. While the hub answers, nothing of this costs a request.
+//! Lease still bears its name, which it then looks at all the time. A host that took over from one that had not let go and finds
+//! another's name there puts its own there first and waits until the other must have noticed. While the hub answers, nothing of this costs a request.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -112,14 +112,23 @@ impl Fence {
         }
         let fence = self.clone();
         tokio::spawn(gone.run_until_cancelled_owned(async move {
-            if fence.hasty {
+            if fence.hasty && !fence.is_free(&*member.api, &identity).await {
                 tracing::info!(member = %name, wait = ?NOTICE, "the host before this one did not let go: waiting until it must have noticed");
                 fence.sign(&*member.api, &identity, true).await;
                 tokio::time::sleep(NOTICE).await;
+            }
+            if fence.hasty {
                 fence.hand_over(&name);
             }
             fence.sign(&*member.api, &identity, false).await;
         }));
+    }
+
+    /// Whether nobody else's name stands on a member: a host without its name there wrote nothing any more by the time when its
+    /// Lease in the hub had run out.
+    async fn is_free(&self, api: &dyn MemberApi, identity: &str) -> bool {
+        let seen = tokio::time::timeout(PERIOD, signed(api)).await;
+        matches!(seen, Ok(Ok(holder)) if holder.is_empty() || holder == identity)
     }
 
     fn hand_over(&self, name: &MemberName) {
