@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Derives resources.txt and types.txt from a running kube-apiserver's own discovery and OpenAPI.
 
-Usage: derive.py api.json apis.json legacy.json swagger.json OUTDIR, where the first two are GET /api and GET /apis with
+Usage: derive.py api.json apis.json legacy.json swagger.json MODULES OUTDIR, where the first two are GET /api and GET /apis with
 Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList, legacy.json is a list of the APIResourceLists
-of all groups' versions (GET /api/v1, /apis/GROUP/VERSION), and the last is GET /openapi/v2.
+of all groups' versions (GET /api/v1, /apis/GROUP/VERSION), swagger.json is GET /openapi/v2, and MODULES holds the Go modules
+api@… and apimachinery@… of k8s.io: which fields are always written and which vanish when they are empty is only said by their struct tags.
 The text forms are described at the top of src/schema/builtin.rs, which reads them.
 """
-import json, sys
+import glob, json, re, sys
 
-api, apis, legacy, swagger, out = sys.argv[1:6]
+api, apis, legacy, swagger, modules, out = sys.argv[1:7]
 GROUPS = ["", "apps", "batch", "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "coordination.k8s.io",
           "storage.k8s.io", "scheduling.k8s.io", "discovery.k8s.io", "autoscaling", "events.k8s.io", "apiextensions.k8s.io",
           "admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"]
@@ -60,10 +61,49 @@ def expr(p):
     elif p.get("format") == "byte": t = "y"
     elif "type" in p: t = {"string": "s", "integer": "i", "number": "n", "boolean": "b"}[p["type"]]
     else: t = "?"
+    if p.get("format") == "int64": t = "l"
+    if "enum" in p: t += "".join("|" + v for v in p["enum"])
     st = p.get("x-kubernetes-patch-strategy", "")
     if "merge" in st: t += "~" + p.get("x-kubernetes-patch-merge-key", "")
     if "retainKeys" in st: t += "^"
     return t
+
+STRUCTS = {}
+
+def structs(package):
+    """The fields of a Go package's structs: name in JSON -> (Go type, options of the tag)."""
+    if package not in STRUCTS:
+        found = STRUCTS[package] = {}
+        for file in glob.glob(f"{modules}/{package}/types*.go"):
+            for name, body in re.findall(r"^type (\w+) struct \{\n(.*?)^\}", open(file).read(), re.M | re.S):
+                found[name] = re.findall(r"^\t(?:\w+ +)?(\S+) +`json:\"([^\"]*)\"", body, re.M)
+    return STRUCTS[package]
+
+def package(name):
+    if name.startswith("io.k8s.api."): return "api@*/" + "/".join(name.split(".")[3:5])
+    if name.startswith("io.k8s.apimachinery.pkg.apis.meta.v1."): return "apimachinery@*/pkg/apis/meta/v1"
+    return None
+
+def fields(where, struct):
+    for go, tag in structs(where).get(struct, []):
+        field, *options = tag.split(",")
+        if field: yield field, go, options
+        elif "." in go: yield from fields("apimachinery@*/pkg/apis/meta/v1", go.split(".")[1])
+        else: yield from fields(where, go)
+
+def presence(name):
+    """Per field: '+' if it is always written, '-' if it vanishes when empty; pointers are left as they are."""
+    where, marks = package(name), {}
+    if where is None: return marks
+    for field, go, options in fields(where, name.split(".")[-1]):
+        p = defs[name]["properties"].get(field, {})
+        struct = "$ref" in p and not go.startswith(("*", "[", "map"))
+        named = struct and "properties" not in defs[p["$ref"].split("/")[-1]] and p["$ref"].split("/")[-1] not in SPECIAL
+        if go.startswith("*"): continue
+        if "omitzero" in options: marks[field] = "-"
+        elif "omitempty" not in options or (struct and not named): marks[field] = "+"
+        else: marks[field] = "-"
+    return marks
 
 hashes = {(l["groupVersion"], r["name"]): r.get("storageVersionHash", "-")
           for l in json.load(open(legacy)) for r in l["resources"]}
@@ -99,7 +139,8 @@ while todo:
     d = defs[n]
     head = short(n) + ("!" if d.get("x-kubernetes-map-type") == "atomic" else "")
     req = set(d.get("required", []))
-    rows = [f" {k}{'*' if k in req else ''} {expr(p)}" for k, p in sorted(d["properties"].items())]
+    marks = presence(n)
+    rows = [f" {k}{'*' if k in req else ''}{marks.get(k, '')} {expr(p)}" for k, p in sorted(d["properties"].items())]
     needed[n] = head + "\n" + "\n".join(rows)
 lines.sort(key=lambda x: x[0])
 open(out + "/resources.txt", "w").write("\n".join(x[1] for x in lines) + "\n")

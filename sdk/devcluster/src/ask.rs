@@ -39,6 +39,8 @@ pub(crate) struct Place {
     pub(crate) plural: String,
     pub(crate) name: String,
     pub(crate) subresource: String,
+    /// By the old paths of watches, below `watch/`.
+    pub(crate) watched: bool,
 }
 
 /// The query string, decoded.
@@ -51,22 +53,29 @@ impl Query {
         self.0.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str()).unwrap_or_default()
     }
 
-    /// The parameter as a truth value: "true" or "1", or given without a value.
+    /// The parameter as a truth value: whatever is given but "false" and "0" is true.
     pub(crate) fn flag(&self, name: &str) -> bool {
-        self.0.iter().find(|(k, _)| k == name).is_some_and(|(_, v)| matches!(v.as_str(), "true" | "1" | ""))
+        self.0.iter().find(|(k, _)| k == name).is_some_and(|(_, v)| !matches!(v.as_str(), "false" | "0"))
+    }
+
+    /// Every value of a parameter.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(k, _)| k == name).map(|(_, v)| v.as_str())
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(k, _)| k == name)
     }
 
-    /// The parameter as a number; 0 if it is not there.
+    /// The parameter as a number; 0 if it is not there or below.
     pub(crate) fn number(&self, name: &str) -> Result<u64, ApiError> {
         let text = self.get(name);
         if text.is_empty() {
             return Ok(0);
         }
-        text.parse().map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
+        text.parse::<i64>()
+            .map(|n| n.try_into().unwrap_or(0))
+            .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
     }
 }
 
@@ -147,7 +156,8 @@ impl Ask {
     pub(crate) fn verb(&self) -> &'static str {
         let named = matches!(&self.target, Target::Resource(place) if !place.name.is_empty());
         match self.method {
-            Method::GET | Method::HEAD if self.query.flag("watch") && self.query.has("watch") => "watch",
+            Method::GET if matches!(&self.target, Target::Resource(place) if place.watched) => "watch",
+            Method::GET | Method::HEAD if !named && self.query.flag("watch") => "watch",
             Method::GET | Method::HEAD if named || matches!(self.target, Target::Other(_)) => "get",
             Method::GET | Method::HEAD => "list",
             Method::POST => "create",
@@ -246,6 +256,10 @@ fn decoded(segment: &str) -> String {
 }
 
 fn place(group: &str, version: &str, rest: &[&str]) -> Option<Place> {
+    let (watched, rest) = match rest {
+        ["watch", rest @ ..] if !rest.is_empty() => (true, rest),
+        _ => (false, rest),
+    };
     let (namespace, rest) = match rest {
         ["namespaces", _, "status" | "finalize"] => ("", rest),
         ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
@@ -259,6 +273,7 @@ fn place(group: &str, version: &str, rest: &[&str]) -> Option<Place> {
         plural: words.next()?,
         name: words.next().unwrap_or_default(),
         subresource: words.collect::<Vec<_>>().join("/"),
+        watched,
     })
 }
 

@@ -1,5 +1,8 @@
 //! Fills in what a kube-apiserver fills in for built-in kinds, as far as controllers and people commonly rely on it.
 
+mod admission;
+mod pod;
+
 use serde_json::{Value, json};
 
 use crate::object;
@@ -33,33 +36,59 @@ fn each(object: &mut Value, field: &str, mut work: impl FnMut(&mut Value)) {
 pub(crate) fn fill(resource: &Resource, object: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => within(object, &["spec"], |spec| {
-            pod_spec(spec);
+            pod::spec(spec);
             default(spec, "enableServiceLinks", true);
+            pod::requests(spec);
         }),
         ("", "limitranges") => within(object, &["spec"], |spec| each(spec, "limits", limit)),
         ("", "services") => service(object),
         ("", "secrets") => {
+            if object["type"] == "" {
+                object["type"] = Value::Null;
+            }
             default(object, "type", "Opaque");
             string_data(object);
         }
         ("", "namespaces") => namespace(object),
+        ("", "nodes") => {
+            let capacity = object["status"]["capacity"].clone();
+            if capacity.is_object() {
+                within(object, &["status"], |status| default(status, "allocatable", capacity));
+            }
+        }
+        ("admissionregistration.k8s.io", _) => admission::fill(resource, object),
         ("", "persistentvolumeclaims") => within(object, &["spec"], |spec| default(spec, "volumeMode", "Filesystem")),
+        ("", "replicationcontrollers") => controller(object),
+        ("", "podtemplates") => within(object, &["template", "spec"], pod::spec),
         ("apps", "deployments") => within(object, &["spec"], deployment),
         ("apps", "replicasets" | "statefulsets" | "daemonsets") => {
+            if resource.plural == "daemonsets" {
+                within(object, &["metadata"], |meta| default(meta, "annotations", json!({})));
+                within(object, &["metadata", "annotations"], |annotations| {
+                    default(annotations, "deprecated.daemonset.template.generation", "1");
+                });
+            }
             within(object, &["spec"], |spec| workload(resource, spec))
         }
         ("batch", "jobs") => within(object, &["spec"], job),
         ("batch", "cronjobs") => within(object, &["spec"], cron_job),
         ("networking.k8s.io", "networkpolicies") => within(object, &["spec"], network_policy),
-        ("rbac.authorization.k8s.io", "roles" | "clusterroles")
-            if object["rules"].as_array().is_none_or(Vec::is_empty) =>
-        {
-            object["rules"] = Value::Null;
-        }
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => each(object, "subjects", |subject| {
             if subject.get("kind").is_some_and(|kind| kind != "ServiceAccount") {
                 default(subject, "apiGroup", "rbac.authorization.k8s.io");
             }
+        }),
+        ("", "persistentvolumes") => within(object, &["spec"], |spec| {
+            default(spec, "persistentVolumeReclaimPolicy", "Retain");
+            default(spec, "volumeMode", "Filesystem");
+            within(spec, &["hostPath"], |path| default(path, "type", ""));
+        }),
+        ("", "endpoints") => {
+            each(object, "subsets", |subset| each(subset, "ports", |port| default(port, "protocol", "TCP")))
+        }
+        ("discovery.k8s.io", "endpointslices") => each(object, "ports", |port| {
+            default(port, "name", "");
+            default(port, "protocol", "TCP");
         }),
         ("storage.k8s.io", "storageclasses") => {
             default(object, "reclaimPolicy", "Delete");
@@ -72,8 +101,6 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
 
 fn namespace(object: &mut Value) {
     let name = object::meta(object, "name").to_owned();
-    default(object, "spec", json!({"finalizers": ["kubernetes"]}));
-    default(object, "status", json!({"phase": "Active"}));
     within(object, &["metadata"], |meta| default(meta, "labels", json!({})));
     within(object, &["metadata", "labels"], |labels| labels["kubernetes.io/metadata.name"] = name.into());
 }
@@ -83,24 +110,76 @@ fn cron_job(spec: &mut Value) {
     default(spec, "suspend", false);
     default(spec, "successfulJobsHistoryLimit", 3);
     default(spec, "failedJobsHistoryLimit", 1);
-    within(spec, &["jobTemplate", "spec", "template", "spec"], pod_spec);
+    within(spec, &["jobTemplate", "spec", "template", "spec"], pod::spec);
 }
 
 /// Defaults of a new object only.
 pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) {
     match resource.plural.as_str() {
-        "pods" if resource.group.is_empty() => object["status"] = json!({"phase": "Pending", "qosClass": "BestEffort"}),
-        "namespaces" => object["status"] = json!({"phase": "Active"}),
+        "pods" if resource.group.is_empty() => pod::admit(object),
+        "nodes" => node_taint(object),
+        "persistentvolumes" => {
+            protect(object, "kubernetes.io/pv-protection");
+            object["status"] = json!({"phase": "Pending"});
+        }
+        "namespaces" => {
+            object["status"] = json!({"phase": "Active"});
+            let mut finalizers = object["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+            if !finalizers.iter().any(|f| f == "kubernetes") {
+                finalizers.push("kubernetes".into());
+            }
+            object["spec"] = json!({"finalizers": finalizers});
+        }
         "services" if resource.group.is_empty() => {
             object["status"] = json!({"loadBalancer": {}});
             cluster_ip(state, object);
         }
         "resourcequotas" => object["status"] = json!({}),
-        "persistentvolumeclaims" => object["status"] = json!({"phase": "Pending"}),
-        "deployments" | "replicasets" | "statefulsets" | "daemonsets" | "jobs" | "cronjobs" | "ingresses" => {
+        "persistentvolumeclaims" => {
+            protect(object, "kubernetes.io/pvc-protection");
+            object["status"] = json!({"phase": "Pending"});
+        }
+        "deployments" | "replicasets" | "statefulsets" | "jobs" | "cronjobs" | "ingresses" => {
             default(object, "status", json!({}))
         }
         _ => {}
+    }
+}
+
+/// A finalizer that keeps what is in use, as the admission plugin StorageObjectInUseProtection puts it.
+fn protect(object: &mut Value, finalizer: &str) {
+    let mut finalizers = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+    if !finalizers.iter().any(|f| f == finalizer) {
+        finalizers.push(finalizer.into());
+        object::set_meta(object, "finalizers", Some(finalizers.into()));
+    }
+}
+
+/// New nodes are not ready yet, as the admission plugin TaintNodesByCondition marks them.
+fn node_taint(object: &mut Value) {
+    let mut taints = object["spec"]["taints"].as_array().cloned().unwrap_or_default();
+    if !taints.iter().any(|t| t["key"] == "node.kubernetes.io/not-ready") {
+        taints.push(json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}));
+        object["spec"]["taints"] = taints.into();
+    }
+}
+
+/// The pods of a job bear its UID and name, and are found by its UID, unless the job says itself how to find them.
+pub(crate) fn job_labels(job: &mut Value) {
+    let (uid, name) = (object::meta(job, "uid").to_owned(), object::meta(job, "name").to_owned());
+    if job["spec"]["manualSelector"] != true {
+        let labels = ["spec", "template", "metadata", "labels"];
+        for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
+            object::set_at(job, &[&labels[..], &[key]].concat(), value.as_str().into());
+            let key = format!("batch.kubernetes.io/{key}");
+            object::set_at(job, &[&labels[..], &[key.as_str()]].concat(), value.as_str().into());
+        }
+        let selector = ["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"];
+        object::set_at(job, &selector, uid.into());
+    }
+    let labels = job["spec"]["template"]["metadata"]["labels"].clone();
+    if labels.is_object() {
+        within(job, &["metadata"], |meta| default(meta, "labels", labels));
     }
 }
 
@@ -129,6 +208,11 @@ fn string_data(secret: &mut Value) {
 fn cluster_ip(state: &State, service: &mut Value) {
     let version = state.version();
     within(service, &["spec"], |spec| {
+        // Without a selector nobody knows yet which addresses there will be.
+        if spec["clusterIP"] == "None" && spec["selector"].is_null() {
+            default(spec, "ipFamilies", json!(["IPv4", "IPv6"]));
+            default(spec, "ipFamilyPolicy", "RequireDualStack");
+        }
         if spec.get("type").is_none_or(|t| t != "ExternalName") {
             default(
                 spec,
@@ -165,11 +249,33 @@ fn service_spec(spec: &mut Value) {
     if spec["type"] != "ExternalName" {
         default(spec, "internalTrafficPolicy", "Cluster");
     }
+    if matches!(spec["type"].as_str(), Some("NodePort" | "LoadBalancer")) {
+        default(spec, "externalTrafficPolicy", "Cluster");
+    }
+    if spec["type"] == "LoadBalancer" {
+        default(spec, "allocateLoadBalancerNodePorts", true);
+    }
+    if spec["sessionAffinity"] == "ClientIP" {
+        default(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+    }
     each(spec, "ports", |port| {
         default(port, "protocol", "TCP");
         if let Some(number) = port.get("port").cloned() {
             default(port, "targetPort", number);
         }
+    });
+}
+
+/// Selector and labels follow from the template's labels.
+fn controller(object: &mut Value) {
+    let labels = object["spec"]["template"]["metadata"]["labels"].clone();
+    if labels.is_object() {
+        within(object, &["spec"], |spec| default(spec, "selector", labels.clone()));
+        within(object, &["metadata"], |meta| default(meta, "labels", labels.clone()));
+    }
+    within(object, &["spec"], |spec| {
+        default(spec, "replicas", 1);
+        within(spec, &["template", "spec"], pod::spec);
     });
 }
 
@@ -187,7 +293,7 @@ fn deployment(spec: &mut Value) {
             default(rolling, "maxUnavailable", "25%");
         });
     }
-    within(spec, &["template", "spec"], pod_spec);
+    within(spec, &["template", "spec"], pod::spec);
 }
 
 fn workload(resource: &Resource, spec: &mut Value) {
@@ -200,6 +306,17 @@ fn workload(resource: &Resource, spec: &mut Value) {
             default(spec, "updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
             let policy = json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
             default(spec, "persistentVolumeClaimRetentionPolicy", policy);
+            within(spec, &["persistentVolumeClaimRetentionPolicy"], |policy| {
+                default(policy, "whenDeleted", "Retain");
+                default(policy, "whenScaled", "Retain");
+            });
+            each(spec, "volumeClaimTemplates", |claim| {
+                default(claim, "apiVersion", "v1");
+                default(claim, "kind", "PersistentVolumeClaim");
+                within(claim, &["spec"], |spec| default(spec, "volumeMode", "Filesystem"));
+                default(claim, "status", json!({}));
+                within(claim, &["status"], |status| default(status, "phase", "Pending"));
+            });
         }
         _ => {
             default(spec, "revisionHistoryLimit", 10);
@@ -207,7 +324,7 @@ fn workload(resource: &Resource, spec: &mut Value) {
             default(spec, "updateStrategy", rolling);
         }
     }
-    within(spec, &["template", "spec"], pod_spec);
+    within(spec, &["template", "spec"], pod::spec);
 }
 
 fn job(spec: &mut Value) {
@@ -218,53 +335,17 @@ fn job(spec: &mut Value) {
     default(spec, "suspend", false);
     default(spec, "manualSelector", false);
     default(spec, "podReplacementPolicy", "TerminatingOrFailed");
-    within(spec, &["template", "spec"], pod_spec);
+    within(spec, &["template", "spec"], pod::spec);
 }
 
 fn network_policy(spec: &mut Value) {
-    let types =
-        if spec.get("egress").is_some_and(Value::is_array) { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+    let types = if spec["egress"].as_array().is_some_and(|rules| !rules.is_empty()) {
+        json!(["Ingress", "Egress"])
+    } else {
+        json!(["Ingress"])
+    };
     default(spec, "policyTypes", types);
     for direction in ["ingress", "egress"] {
         each(spec, direction, |rule| each(rule, "ports", |port| default(port, "protocol", "TCP")));
-    }
-}
-
-fn pod_spec(spec: &mut Value) {
-    if !spec.is_object() {
-        return;
-    }
-    default(spec, "restartPolicy", "Always");
-    default(spec, "dnsPolicy", "ClusterFirst");
-    default(spec, "schedulerName", "default-scheduler");
-    default(spec, "terminationGracePeriodSeconds", 30);
-    default(spec, "securityContext", json!({}));
-    for list in ["containers", "initContainers"] {
-        each(spec, list, container);
-    }
-    each(spec, "volumes", |volume| {
-        for source in ["configMap", "secret", "projected", "downwardAPI"] {
-            within(volume, &[source], |source| default(source, "defaultMode", 420));
-        }
-    });
-}
-
-fn container(container: &mut Value) {
-    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-    let tag = image.rsplit('/').next().and_then(|last| last.split_once(':')).map(|(_, tag)| tag);
-    let latest = !image.contains('@') && tag.is_none_or(|t| t == "latest");
-    default(container, "imagePullPolicy", if latest { "Always" } else { "IfNotPresent" });
-    default(container, "terminationMessagePath", "/dev/termination-log");
-    default(container, "terminationMessagePolicy", "File");
-    default(container, "resources", json!({}));
-    each(container, "ports", |port| default(port, "protocol", "TCP"));
-    for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        if let Some(probe) = container.get_mut(probe).filter(|p| p.is_object()) {
-            default(probe, "timeoutSeconds", 1);
-            default(probe, "periodSeconds", 10);
-            default(probe, "successThreshold", 1);
-            default(probe, "failureThreshold", 3);
-            within(probe, &["httpGet"], |get| default(get, "scheme", "HTTP"));
-        }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct ApiError {
     pub(crate) message: String,
     pub(crate) details: Option<Value>,
     pub(crate) retry_after: Option<u32>,
+    /// A token with which an expired list goes on.
+    pub(crate) resume: Option<String>,
 }
 
 /// The plural and group that error texts and details name.
@@ -63,7 +65,7 @@ impl Named<'_> {
 
 impl ApiError {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, retry_after: None }
+        Self { code, reason, message: message.into(), details: None, retry_after: None, resume: None }
     }
 
     fn of(code: u16, reason: &'static str, what: Named<'_>, message: String) -> Self {
@@ -83,6 +85,12 @@ impl ApiError {
 
     pub(crate) fn already_exists(what: Named<'_>) -> Self {
         Self::of(409, "AlreadyExists", what, format!("{} already exists", what.text()))
+    }
+
+    /// The name is taken by something that is on its way out.
+    pub(crate) fn still_exists(what: Named<'_>) -> Self {
+        let message = format!("object is being deleted: {} already exists", what.text());
+        Self { message, ..Self::already_exists(what) }
     }
 
     pub(crate) fn conflict(what: Named<'_>, why: &str) -> Self {
@@ -119,7 +127,12 @@ impl ApiError {
 
     pub(crate) fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
         let dot = if group.is_empty() { "" } else { "." };
-        let texts: Vec<String> = causes.iter().map(|c| format!("{}: {}", c.field, c.message)).collect();
+        let mut texts: Vec<String> = Vec::new();
+        for text in causes.iter().map(|c| format!("{}: {}", c.field, c.message)) {
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
         let text = if texts.len() == 1 { texts.concat() } else { format!("[{}]", texts.join(", ")) };
         let mut details = json!({"causes": encode(&causes)});
         if !kind.is_empty() {
@@ -259,6 +272,9 @@ impl ApiError {
             "message": self.message, "code": self.code});
         if !self.reason.is_empty() {
             status["reason"] = self.reason.into();
+        }
+        if let Some(token) = &self.resume {
+            status["metadata"]["continue"] = token.as_str().into();
         }
         if let Some(details) = &self.details {
             status["details"] = details.clone();

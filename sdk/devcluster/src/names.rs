@@ -1,60 +1,37 @@
-//! Names: which are allowed, and making them up.
+//! Names, labels and the other forms of text that Kubernetes knows: which are allowed, and making names up.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::Cause;
 use crate::object;
 use crate::resources::Resource;
 
+const KEY: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character \
+     (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+const VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and \
+     end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is \
+     '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and \
      end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
      '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
      start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
      '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+/// All annotations of an object together, in bytes.
+const ANNOTATIONS: usize = 256 * 1024;
 
-/// Checks name, labels and annotations.
-pub(crate) fn check(resource: &Resource, object: &Value) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    let name = object::meta(object, "name");
-    if name.is_empty() {
-        causes.push(Cause::required("metadata.name", "name or generateName is required"));
-    } else if let Some(why) = wrong_name(resource, name) {
-        causes.push(Cause::invalid("metadata.name", &Value::from(name), why));
-    }
-    for (i, finalizer) in object::finalizers(object).iter().enumerate().filter(|_| !resource.custom) {
-        let standard = matches!(*finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
-        if !standard && !finalizer.contains('/') {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(Cause::invalid(&format!("metadata.finalizers[{i}]"), &Value::from(*finalizer), why));
-        }
-    }
-    for (key, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
-        let text = value.as_str().unwrap_or_default();
-        if !is_label_value(text) {
-            let why = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start \
-                 and end with an alphanumeric character";
-            causes.push(Cause::invalid("metadata.labels", value, why));
-        }
-        if !is_qualified(key) {
-            causes.push(Cause::invalid(
-                "metadata.labels",
-                &Value::from(key.as_str()),
-                "name part must be a qualified name",
-            ));
-        }
-    }
-    causes
+fn too_long(most: usize) -> String {
+    format!("must be no more than {most} bytes")
 }
 
-fn wrong_name(resource: &Resource, name: &str) -> Option<&'static str> {
-    match (resource.group.as_str(), resource.plural.as_str()) {
-        ("rbac.authorization.k8s.io", _) => {
-            (name == "." || name == ".." || name.contains(['/', '%'])).then_some("may not contain '/' or '%'")
-        }
-        ("", "namespaces" | "services") => (!is_label(name) || name.len() > 63).then_some(LABEL),
-        _ => (name.len() > 253 || !name.split('.').all(is_label)).then_some(SUBDOMAIN),
-    }
+fn is_edge(c: Option<char>) -> bool {
+    c.is_some_and(|c| c.is_ascii_alphanumeric())
+}
+
+fn is_name_part(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && is_edge(text.chars().next())
+        && is_edge(text.chars().last())
 }
 
 fn is_label(text: &str) -> bool {
@@ -62,15 +39,200 @@ fn is_label(text: &str) -> bool {
     !text.is_empty() && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-fn is_label_value(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let edge = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    text.len() <= 63 && text.chars().all(inner) && edge(text.chars().next()) && edge(text.chars().last())
+/// What is wrong with a label's key, which is also the form of other qualified names.
+pub(crate) fn label_key(text: &str) -> Vec<String> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let (mut wrong, name) = match parts.as_slice() {
+        [name] => (Vec::new(), *name),
+        ["", name] => (vec!["prefix part must be non-empty".to_owned()], *name),
+        [prefix, name] => (subdomain(prefix).into_iter().map(|why| format!("prefix part {why}")).collect(), *name),
+        _ => {
+            return vec![format!(
+                "a valid label key {KEY} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            )];
+        }
+    };
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".into());
+    } else if name.len() > 63 {
+        wrong.push(format!("name part {}", too_long(63)));
+    }
+    if !is_name_part(name) {
+        wrong.push(format!("name part {KEY}"));
+    }
+    wrong
 }
 
-fn is_qualified(key: &str) -> bool {
-    let (prefix, name) = key.split_once('/').unwrap_or(("x", key));
-    !name.is_empty() && is_label_value(name) && prefix.split('.').all(is_label)
+/// What is wrong with a label's value.
+pub(crate) fn label_value(text: &str) -> Vec<String> {
+    let mut wrong = if text.len() > 63 { vec![too_long(63)] } else { Vec::new() };
+    if !text.is_empty() && !is_name_part(text) {
+        wrong.push(VALUE.into());
+    }
+    wrong
+}
+
+/// What is wrong with a DNS subdomain.
+pub(crate) fn subdomain(text: &str) -> Vec<String> {
+    let mut wrong = if text.len() > 253 { vec![too_long(253)] } else { Vec::new() };
+    if !text.split('.').all(is_label) {
+        wrong.push(SUBDOMAIN.into());
+    }
+    wrong
+}
+
+/// What is wrong with a DNS label.
+pub(crate) fn label(text: &str) -> Vec<String> {
+    let mut wrong = if text.len() > 63 { vec![too_long(63)] } else { Vec::new() };
+    if !is_label(text) {
+        let dots = text.split('.').all(is_label);
+        wrong.push(if dots { "must not contain dots".into() } else { LABEL.into() });
+    }
+    wrong
+}
+
+/// What is wrong with a name that only has to fit into a path.
+pub(crate) fn segment(text: &str) -> Vec<String> {
+    match text {
+        "." | ".." => vec![format!("may not be '{text}'")],
+        _ => ['/', '%'].into_iter().filter(|c| text.contains(*c)).map(|c| format!("may not contain '{c}'")).collect(),
+    }
+}
+
+/// Checks the metadata of an object that is created.
+pub(crate) fn check(resource: &Resource, object: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let (name, prefix) = (object::meta(object, "name"), object::meta(object, "generateName"));
+    let invalid = |field: &str, value: &str, whys: Vec<String>| -> Vec<Cause> {
+        whys.iter().map(|why| Cause::invalid(field, &Value::from(value), why)).collect()
+    };
+    if !prefix.is_empty() {
+        let masked = prefix.strip_suffix('-').map_or_else(|| prefix.to_owned(), |p| format!("{p}a"));
+        causes.extend(invalid("metadata.generateName", prefix, wrong_name(resource, &masked)));
+    }
+    if name.is_empty() {
+        causes.push(Cause::required("metadata.name", "name or generateName is required"));
+    } else {
+        causes.extend(invalid("metadata.name", name, wrong_name(resource, name)));
+    }
+    causes.extend(metadata(object));
+    causes.extend(finalizers(resource, object));
+    causes
+}
+
+/// Checks labels, annotations and owners.
+pub(crate) fn metadata(object: &Value) -> Vec<Cause> {
+    let mut causes = labels(&object["metadata"]["labels"], "metadata.labels");
+    causes.extend(annotations(&object["metadata"]["annotations"]));
+    causes.extend(owners(object));
+    causes
+}
+
+/// Checks a map of labels.
+pub(crate) fn labels(labels: &Value, field: &str) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (key, value) in labels.as_object().into_iter().flatten() {
+        causes.extend(label_key(key).iter().map(|why| Cause::invalid(field, &json!(key), why)));
+        let whys = label_value(value.as_str().unwrap_or_default());
+        causes.extend(whys.iter().map(|why| Cause::invalid(field, value, why)));
+    }
+    causes
+}
+
+fn annotations(annotations: &Value) -> Vec<Cause> {
+    let (mut causes, mut size) = (Vec::new(), 0);
+    for (key, value) in annotations.as_object().into_iter().flatten() {
+        // Case does not count in keys of annotations.
+        let whys = label_key(&key.to_lowercase());
+        causes.extend(whys.iter().map(|why| Cause::invalid("metadata.annotations", &json!(key), why)));
+        size += key.len() + value.as_str().unwrap_or_default().len();
+    }
+    if size > ANNOTATIONS {
+        let message = format!("Too long: may not be more than {ANNOTATIONS} bytes");
+        causes.push(Cause { reason: "FieldValueTooLong", message, field: "metadata.annotations".into() });
+    }
+    causes
+}
+
+fn owners(object: &Value) -> Vec<Cause> {
+    let (mut causes, mut controllers) = (Vec::new(), Vec::new());
+    let field = |name: &str| format!("metadata.ownerReferences.{name}");
+    for owner in object::owners(object) {
+        let text = |name: &str| owner[name].as_str().unwrap_or_default();
+        let version = text("apiVersion");
+        if version.is_empty() || version.split('/').count() > 2 || version.ends_with('/') {
+            causes.push(Cause::invalid(&field("apiVersion"), &json!(version), "version must not be empty"));
+        }
+        for name in ["kind", "name", "uid"] {
+            if text(name).is_empty() {
+                causes.push(Cause::invalid(&field(name), &json!(""), "must not be empty"));
+            }
+        }
+        if text("kind") == "Event" && matches!(version, "v1" | "events.k8s.io/v1") {
+            let (group, version) = version.rsplit_once('/').unwrap_or(("", version));
+            let why = format!("{group}/{version}, Kind=Event is disallowed from being an owner");
+            causes.push(Cause::invalid("metadata.ownerReferences", owner, &why));
+        }
+        if owner["controller"] == true {
+            controllers.push(format!("{}/{}", text("kind"), text("name")));
+        }
+    }
+    if let [first, second, ..] = controllers.as_slice() {
+        let why = format!(
+            "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
+        );
+        let shown = spelled(&object["metadata"]["ownerReferences"]);
+        let message = format!("Invalid value: {shown}: {why}");
+        causes.push(Cause { reason: "FieldValueInvalid", message, field: "metadata.ownerReferences".into() });
+    }
+    causes
+}
+
+/// Owners with their fields in the order that kube-apiserver writes them in.
+fn spelled(owners: &Value) -> String {
+    let one = |owner: &Value| {
+        let order = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+        let fields = order.iter().filter(|f| !owner[**f].is_null()).map(|f| format!("\"{f}\":{}", owner[*f]));
+        format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+    };
+    let all: Vec<String> = owners.as_array().into_iter().flatten().map(one).collect();
+    format!("[{}]", all.join(","))
+}
+
+fn finalizers(resource: &Resource, object: &Value) -> Vec<Cause> {
+    let (mut causes, all) = (Vec::new(), object::finalizers(object));
+    for (i, finalizer) in all.iter().enumerate() {
+        let shown = Value::from(*finalizer);
+        for why in label_key(finalizer) {
+            causes.push(Cause::invalid("metadata.finalizers", &shown, &why));
+        }
+        let standard = matches!(*finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
+        if !standard && !finalizer.contains('/') && !resource.custom {
+            let why = "name is neither a standard finalizer name nor is it fully qualified";
+            causes.push(Cause::invalid(&format!("metadata.finalizers[{i}]"), &shown, why));
+        }
+    }
+    if all.contains(&"orphan") && all.contains(&"foregroundDeletion") {
+        let why = "finalizer orphan and foregroundDeletion cannot be both set";
+        causes.push(Cause::invalid("metadata.finalizers", &object["metadata"]["finalizers"], why));
+    }
+    causes
+}
+
+fn wrong_name(resource: &Resource, name: &str) -> Vec<String> {
+    // Lengths of names are counted in characters, where those of labels are counted in bytes.
+    form_of_name(resource, name).into_iter().map(|why| why.replace(" bytes", " characters")).collect()
+}
+
+fn form_of_name(resource: &Resource, name: &str) -> Vec<String> {
+    match (resource.group.as_str(), resource.plural.as_str()) {
+        ("rbac.authorization.k8s.io", _) => segment(name),
+        ("", "namespaces" | "services") | ("apps", "statefulsets") => label(name),
+        ("batch", "cronjobs") if subdomain(name).is_empty() && name.len() > 52 => {
+            vec!["must be no more than 52 characters".into()]
+        }
+        _ => subdomain(name),
+    }
 }
 
 /// A name from a prefix, with five characters of the alphabet that kube-apiserver uses.

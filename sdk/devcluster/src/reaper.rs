@@ -1,15 +1,20 @@
 //! The controllers that every cluster needs to behave like one: garbage collection by owners, the end of namespaces and of
 //! custom resource definitions. Works off the store's chores, a few at a time, so that requests get their turn.
 
+mod namespaces;
+
 use std::sync::{Arc, Weak};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::access::aggregation;
+use crate::apply::managers::{Identity, Managers};
+use crate::apply::{self, Reach};
 use crate::cluster::Core;
 use crate::definitions;
-use crate::delete::{self, Options, disown};
+use crate::delete::{self, Options, Policy, disown};
 use crate::object;
+use crate::resources::Resource;
 use crate::store::{Chore, Key, State};
 
 /// Chores per turn at the lock.
@@ -45,7 +50,8 @@ fn turn(state: &mut State) {
                 }
             }
             Chore::CheckOwners(shelf, key) => review(state, &shelf, &key),
-            Chore::Namespace(name) => end_namespace(state, &name),
+            Chore::Dependents(uid) => see_to_dependents(state, &uid),
+            Chore::Namespace(name) => namespaces::end(state, &name),
             Chore::Definition(name) => end_definition(state, &name),
             Chore::Aggregate => aggregation::run(state),
         }
@@ -64,14 +70,14 @@ fn review(state: &mut State, shelf: &Arc<str>, key: &Key) {
     }
     if missing.len() == owners.len() {
         // The object was there a moment ago, under the same lock.
-        let _ = delete::delete(state, &resource, key, &Options::default());
+        let _ = delete::delete(state, &resource, key, &Options::with(policy(state, &value, &stored.uid)));
     } else {
         disown(&mut value, |owner| missing.contains(owner));
-        state.put(&resource, value);
+        rewrite(state, &resource, stored.value(), value, "");
     }
 }
 
-/// True if the owner exists, or if nobody can tell because its kind is not served.
+/// True if the owner exists and does not wait for its dependents to go, or if nobody can tell because its kind is not served.
 fn exists(state: &State, owner: &Value, namespace: &str) -> bool {
     let text = |field: &str| owner.get(field).and_then(Value::as_str).unwrap_or_default();
     let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
@@ -80,29 +86,81 @@ fn exists(state: &State, owner: &Value, namespace: &str) -> bool {
         return true;
     }
     let key = Key::new(if resource.namespaced { namespace } else { "" }, text("name"));
-    state.get(&resource.shelf, &key).is_some_and(|stored| *stored.uid == *text("uid"))
+    let waits = state.waiting.contains_key(text("uid"));
+    state.get(&resource.shelf, &key).is_some_and(|stored| *stored.uid == *text("uid") && !waits)
 }
 
-fn end_namespace(state: &mut State, name: &str) {
-    let namespaces = state.resources().into_iter().find(|r| &*r.shelf == "namespaces.");
-    let (Some(namespaces), Some(stored)) = (namespaces, state.get("namespaces.", &Key::new("", name))) else {
-        state.terminating.remove(name);
-        return;
-    };
-    let mut left = 0;
-    for resource in state.resources().into_iter().filter(|r| r.namespaced && !r.renames_events()) {
-        let inside: Vec<_> = state.range(&resource.shelf, name, None).cloned().collect();
-        left += inside.len();
-        for stored in inside.iter().filter(|s| !object::is_deleting(&s.value())) {
-            if let Ok(delete::Deleted::Gone(_)) = delete::delete(state, &resource, &stored.key, &Options::default()) {
-                left -= 1;
+/// As the garbage collector deletes a dependent: in the foreground if that is how an owner of it goes and it has dependents itself.
+fn policy(state: &State, value: &Value, uid: &str) -> Policy {
+    let own = object::finalizers(value);
+    if own.contains(&delete::ORPHAN) {
+        Policy::Orphan
+    } else if own.contains(&delete::FOREGROUND) || (awaited(state, value) && !state.dependents(uid).is_empty()) {
+        Policy::Foreground
+    } else {
+        Policy::Background
+    }
+}
+
+fn awaited(state: &State, value: &Value) -> bool {
+    object::owners(value).iter().any(|o| o["uid"].as_str().is_some_and(|uid| state.waiting.contains_key(uid)))
+}
+
+/// Deletes the dependents of an owner that goes after them, or lets them go; then the owner is done with them.
+fn see_to_dependents(state: &mut State, uid: &str) {
+    let Some((shelf, key)) = state.waiting.get(uid).cloned() else { return };
+    let Some(owner) = state.get(&shelf, &key) else { return };
+    let value = owner.value();
+    let mut blocked = false;
+    if object::finalizers(&value).contains(&delete::ORPHAN) {
+        for (shelf, key) in state.dependents(uid) {
+            let found = state.resources().into_iter().find(|r| r.shelf == shelf);
+            if let (Some(resource), Some(stored)) = (found, state.get(&shelf, &key)) {
+                let mut value = stored.value();
+                disown(&mut value, |owner| owner["uid"] == *uid);
+                rewrite(state, &resource, stored.value(), value, "");
             }
         }
+    } else {
+        for (shelf, key) in state.dependents(uid) {
+            review(state, &shelf, &key);
+            let left = state.get(&shelf, &key).map(|stored| stored.value()).unwrap_or_default();
+            let blocks = |o: &Value| o["uid"] == *uid && o["blockOwnerDeletion"] == true;
+            blocked |= object::owners(&left).iter().any(blocks);
+        }
     }
-    if left == 0 && object::finalizers(&stored.value()).is_empty() {
-        state.terminating.remove(name);
-        state.remove(&namespaces, &stored.key);
+    if !blocked {
+        state.waiting.remove(uid);
+        release(state, &shelf, &key);
     }
+}
+
+/// Takes the garbage collector's finalizers from an object, which may be the end of it.
+fn release(state: &mut State, shelf: &Arc<str>, key: &Key) {
+    let found = state.resources().into_iter().find(|r| r.shelf == *shelf);
+    let (Some(resource), Some(stored)) = (found, state.get(shelf, key)) else { return };
+    let mut value = stored.value();
+    let all = object::finalizers(&value);
+    let kept: Vec<&str> = all.iter().copied().filter(|f| !matches!(*f, delete::FOREGROUND | delete::ORPHAN)).collect();
+    if kept.is_empty() && object::is_deleting(&value) {
+        state.remove(&resource, key);
+    } else if kept.len() != all.len() {
+        let kept = (!kept.is_empty()).then(|| json!(kept));
+        object::set_meta(&mut value, "finalizers", kept);
+        rewrite(state, &resource, stored.value(), value, "");
+    }
+}
+
+/// Stores what a controller changed, and whose the changed fields are.
+fn rewrite(state: &mut State, resource: &Resource, mut before: Value, mut after: Value, sub: &str) {
+    if let Some(version) = resource.versions.first() {
+        Managers::take(&mut before);
+        let mut managers = Managers::take(&mut after);
+        let who = Identity::updater("kube-controller-manager", &resource.api_version(&version.name), sub);
+        apply::update(version.ty(), &before, &after, &mut managers, &who, Reach::Everything, &object::now());
+        managers.put_into(&mut after);
+    }
+    state.put(resource, after);
 }
 
 fn end_definition(state: &mut State, name: &str) {

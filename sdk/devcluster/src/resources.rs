@@ -147,7 +147,7 @@ fn builtin(row: &'static Row) -> Resource {
         verbs: if row.verbs.is_empty() { VERBS.to_vec() } else { row.verbs.clone() },
         hash: row.hash.into(),
         status: if has_generation(row.plural) { StatusReset::Generation } else { StatusReset::None },
-        selectable: selectable(row.plural).iter().map(|s| (*s).to_owned()).collect(),
+        selectable: selectable(row.group, row.plural).iter().map(|s| (*s).to_owned()).collect(),
     }
 }
 
@@ -160,6 +160,7 @@ fn has_generation(plural: &str) -> bool {
     matches!(
         plural,
         "pods"
+            | "podtemplates"
             | "replicationcontrollers"
             | "daemonsets"
             | "deployments"
@@ -177,7 +178,7 @@ fn has_generation(plural: &str) -> bool {
     )
 }
 
-fn selectable(plural: &str) -> &'static [&'static str] {
+fn selectable(group: &str, plural: &str) -> &'static [&'static str] {
     match plural {
         "pods" => &[
             "spec.nodeName",
@@ -193,8 +194,20 @@ fn selectable(plural: &str) -> &'static [&'static str] {
         "namespaces" => &["status.phase"],
         "secrets" => &["type"],
         "services" => &["spec.clusterIP", "spec.type"],
-        "replicasets" | "replicationcontrollers" => &["status.replicas"],
+        "replicationcontrollers" => &["status.replicas"],
         "jobs" => &["status.successful"],
+        "events" if group == "events.k8s.io" => &[
+            "regarding.kind",
+            "regarding.namespace",
+            "regarding.name",
+            "regarding.uid",
+            "regarding.apiVersion",
+            "regarding.resourceVersion",
+            "regarding.fieldPath",
+            "reason",
+            "reportingController",
+            "type",
+        ],
         "events" => &[
             "involvedObject.kind",
             "involvedObject.namespace",
@@ -203,10 +216,6 @@ fn selectable(plural: &str) -> &'static [&'static str] {
             "involvedObject.apiVersion",
             "involvedObject.resourceVersion",
             "involvedObject.fieldPath",
-            "regarding.kind",
-            "regarding.namespace",
-            "regarding.name",
-            "regarding.uid",
             "reason",
             "reportingComponent",
             "source",

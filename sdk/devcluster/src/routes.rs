@@ -19,6 +19,7 @@ use crate::cluster::Core;
 use crate::delete::{self, Deleted};
 use crate::discovery;
 use crate::error::ApiError;
+use crate::go;
 use crate::ledger::is_read;
 use crate::list;
 use crate::patch;
@@ -28,7 +29,7 @@ use crate::scale;
 use crate::selector::Selector;
 use crate::store::{Key, State, Stored};
 use crate::view::View;
-use crate::watch::Watcher;
+use crate::watch::{self, Watcher};
 use crate::write::{self, Done, Unknown, Write};
 
 /// The forms of bodies, as messages list them.
@@ -73,11 +74,14 @@ async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, A
             if resource.version(&place.version).is_none() {
                 return Err(ApiError::no_such_resource());
             }
-            let old = resource.group.is_empty() && resource.plural == "endpoints";
-            let answer = serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await?;
-            let warnings =
-                old.then(|| "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned());
-            Ok(answer::warn(answer, warnings.as_slice()))
+            let endpoints = resource.group.is_empty() && resource.plural == "endpoints";
+            let answer = serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await;
+            if !endpoints {
+                return answer;
+            }
+            let warning = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+            let answer = answer.unwrap_or_else(|error| answer::error(&error));
+            Ok(answer::warn(answer, &[warning.to_owned()]))
         }
     }
 }
@@ -105,7 +109,7 @@ fn find(state: &State, place: &Place) -> Result<Arc<Resource>, ApiError> {
     if ABSENT_GROUPS.contains(&place.group.as_str()) {
         return Err(ApiError::not_implemented(&format!("the API group {}", place.group)));
     }
-    let known = matches!((place.group.as_str(), place.plural.as_str()), ("", "watch" | "proxy"));
+    let known = matches!((place.group.as_str(), place.plural.as_str()), ("", "proxy"));
     if known {
         return Err(ApiError::not_implemented(&format!("the path /{}", place.plural)));
     }
@@ -139,9 +143,10 @@ async fn serve(call: Call<'_>, body: &[u8]) -> Result<Answer, ApiError> {
     call.check_subresource()?;
     match (&ask.method, place.name.is_empty()) {
         (&Method::GET | &Method::HEAD, true) => call.list().await,
-        (&Method::GET | &Method::HEAD, false) if ask.verb() == "watch" => call.list().await,
+        (&Method::GET, false) if place.watched => call.list().await,
         (&Method::GET | &Method::HEAD, false) => call.get().await,
         (&Method::POST, true) => {
+            call.check_dry_run("CreateOptions")?;
             let (source, body) = (body, call.decode(body)?);
             call.written(|state, write| write::create(state, &Write { source, ..write.clone() }, body))
         }
@@ -190,6 +195,7 @@ impl Call<'_> {
             "" => true,
             "status" => version.status,
             "scale" => version.scale.is_some(),
+            "finalize" => &*self.resource.shelf == "namespaces." && self.ask.method == Method::PUT,
             _ => false,
         };
         if served {
@@ -241,7 +247,7 @@ impl Call<'_> {
         let render = self.ask.render(false)?;
         let asked = self.ask.query.get("resourceVersion");
         if !asked.is_empty() {
-            list::fresh(self.core, list::parse_version(asked)?).await?;
+            list::fresh(self.core, list::parse_version(asked).map_err(watch::unversioned)?).await?;
         }
         let stored = self.core.state.lock().get(&self.resource.shelf, &self.key());
         let stored = stored.ok_or_else(|| ApiError::not_found(self.resource.named(&self.place.name)))?;
@@ -266,7 +272,7 @@ impl Call<'_> {
     fn decode(&self, bytes: &[u8]) -> Result<Value, ApiError> {
         let media = self.ask.content_type.split(';').next().unwrap_or_default().trim();
         match media {
-            "" | "application/json" => json_object(&self.resource.kind, bytes),
+            "" | "application/json" => self.json(bytes),
             "application/yaml" | "application/apply-patch+yaml" => yaml(bytes),
             protobuf::MEDIA if !self.resource.custom => protobuf::decode(bytes),
             _ => Err(ApiError::unsupported_media(self.forms())),
@@ -286,7 +292,7 @@ impl Call<'_> {
             return Err(ApiError::method_not_allowed());
         }
         let (mut body, write, mut warnings) = (self.decode(bytes)?, self.write()?, Vec::new());
-        write::check_kind(&write, &body)?;
+        write::check_kind(&write, &mut body)?;
         write::unknown_fields(&write, &mut body, &mut warnings)?;
         let book = self.core.book.read(&self.core.state);
         let api_version = self.resource.api_version(&self.place.version);
@@ -316,8 +322,40 @@ impl Call<'_> {
         ApiError::invalid("meta.k8s.io", kind, "", vec![cause])
     }
 
+    fn json(&self, bytes: &[u8]) -> Result<Value, ApiError> {
+        let unrecognized = |why: String| {
+            let kind = if self.place.subresource == "scale" { "Scale" } else { &self.resource.kind };
+            let what =
+                format!("the object provided is unrecognized (must be of type {kind}): couldn't get version/kind");
+            ApiError::bad_request(format!("{what}; json parse error: {why} ({})", go::excerpt(bytes)))
+        };
+        let value: Value = serde_json::from_slice(bytes).map_err(|e| unrecognized(go::bad_json(bytes, &e)))?;
+        match go::no_object(&value) {
+            Some(why) => Err(unrecognized(why)),
+            // Nothing is an object without fields.
+            None if value.is_null() => Ok(json!({})),
+            None => Ok(value),
+        }
+    }
+
+    /// A dry run goes through all stages, or is none.
+    fn check_dry_run(&self, kind: &str) -> Result<(), ApiError> {
+        let asked: Vec<&str> = self.ask.query.all("dryRun").collect();
+        if asked.iter().all(|one| *one == "All") {
+            return Ok(());
+        }
+        let message = format!("Unsupported value: {}: supported values: \"All\"", json!(asked));
+        let cause = crate::error::Cause { reason: "FieldValueNotSupported", message, field: "dryRun".into() };
+        Err(ApiError::invalid("meta.k8s.io", kind, "", vec![cause]))
+    }
+
     fn write(&self) -> Result<Write<'_>, ApiError> {
         let query = &self.ask.query;
+        self.check_dry_run(match self.ask.method {
+            Method::POST => "CreateOptions",
+            Method::PUT => "UpdateOptions",
+            _ => "PatchOptions",
+        })?;
         let unknown = match query.get("fieldValidation") {
             "Strict" => Unknown::Strict,
             "Ignore" => Unknown::Ignore,
@@ -391,7 +429,18 @@ impl Call<'_> {
 
     fn delete(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
         let options = delete::Options::read(bytes, &self.ask.query)?;
-        let deleted = delete::delete(&mut self.core.state.lock(), &self.resource, &self.key(), &options)?;
+        let deleted = delete::delete(&mut self.core.state.lock(), &self.resource, &self.key(), &options);
+        let warned = self.resource.group == "batch" && self.resource.plural == "jobs" && options.is_silent();
+        let answer = match deleted {
+            Ok(deleted) => self.deleted(deleted)?,
+            Err(error) => answer::error(&error),
+        };
+        let warning = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or \
+                       set propagationPolicy=Orphan to suppress this warning";
+        Ok(if warned { answer::warn(answer, &[warning.to_owned()]) } else { answer })
+    }
+
+    fn deleted(&self, deleted: Deleted) -> Result<Answer, ApiError> {
         match deleted {
             Deleted::Pending(stored) => self.show(200, &stored, Render::Full),
             Deleted::Gone(stored) if shows_deleted(&self.resource) => self.show(200, &stored, Render::Full),
@@ -407,7 +456,7 @@ impl Call<'_> {
     }
 
     fn delete_all(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
-        if matches!(self.resource.plural.as_str(), "namespaces" | "services") && self.resource.group.is_empty() {
+        if self.resource.plural == "namespaces" && self.resource.group.is_empty() {
             return Err(ApiError::method_not_allowed());
         }
         let options = delete::Options::read(bytes, &self.ask.query)?;
@@ -420,11 +469,12 @@ impl Call<'_> {
             .filter(|s| selector.matches(s))
             .cloned()
             .collect();
+        let mut meta = serde_json::Map::new();
+        meta.insert("resourceVersion".into(), state.version().to_string().into());
+        let all = list::cut(all, query.number("limit")? as usize, &selector, &mut meta);
         for stored in &all {
             delete::delete(&mut state, &self.resource, &stored.key, &options)?;
         }
-        let mut meta = serde_json::Map::new();
-        meta.insert("resourceVersion".into(), state.version().to_string().into());
         drop(state);
         Ok(answer::json_bytes(200, self.view(Render::Full).list(all.iter().map(|s| &**s), &meta)))
     }
@@ -432,6 +482,9 @@ impl Call<'_> {
 
 /// Kinds whose deletion is answered with the object instead of a Status.
 fn shows_deleted(resource: &Resource) -> bool {
+    if resource.group == "storage.k8s.io" && resource.plural == "storageclasses" {
+        return true;
+    }
     let kinds = [
         "pods",
         "services",
@@ -442,34 +495,6 @@ fn shows_deleted(resource: &Resource) -> bool {
         "podtemplates",
     ];
     resource.group.is_empty() && kinds.contains(&resource.plural.as_str())
-}
-
-/// A body in JSON, refused in the words of a kube-apiserver where it holds no object.
-fn json_object(kind: &str, bytes: &[u8]) -> Result<Value, ApiError> {
-    let is = match serde_json::from_slice::<Value>(bytes) {
-        Ok(value @ Value::Object(_)) => return Ok(value),
-        Ok(Value::Array(_)) => "array",
-        Ok(Value::String(_)) => "string",
-        Ok(Value::Number(_)) => "number",
-        Ok(_) => "bool",
-        Err(error) if error.is_eof() => return Err(unrecognized(kind, bytes, "unexpected end of JSON input")),
-        Err(error) => return Err(unrecognized(kind, bytes, &error.to_string())),
-    };
-    let fields = r#"APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"""#;
-    let why = format!("json: cannot unmarshal {is} into Go value of type struct {{ {fields} }}");
-    Err(unrecognized(kind, bytes, &why))
-}
-
-fn unrecognized(kind: &str, bytes: &[u8], why: &str) -> ApiError {
-    let shown = match bytes.first() {
-        None => "<empty>".to_owned(),
-        Some(b'{') => String::from_utf8_lossy(bytes).into_owned(),
-        Some(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-    };
-    let what = "couldn't get version/kind; json parse error";
-    ApiError::bad_request(format!(
-        "the object provided is unrecognized (must be of type {kind}): {what}: {why} ({shown})"
-    ))
 }
 
 /// YAML contains JSON. A tree of anchors that unfolds to more than a body may hold is refused by the parser's own limits.

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
+use crate::go;
 use crate::object;
 use crate::patch;
 use crate::resources::Version;
+use crate::schema::builtin::BUILTIN;
+use crate::schema::{Type, misfit};
 use crate::store::{Key, State};
 use crate::view::View;
 use crate::write::{self, Done, Write};
@@ -21,19 +24,38 @@ pub(crate) fn show(version: &Version, value: &Value) -> Value {
     let mut status = json!({"replicas": replicas(&scale.status)});
     let selector = match &scale.selector {
         Some(path) => object::at(value, path).and_then(Value::as_str).map(str::to_owned),
-        None => labels(&value["spec"]["selector"]["matchLabels"]),
+        None => labels(&value["spec"]["selector"]),
     };
     if let Some(selector) = selector {
         status["selector"] = selector.into();
     }
-    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-        "spec": {"replicas": replicas(&scale.spec)}, "status": status})
+    let wanted = replicas(&scale.spec);
+    let spec = if wanted == 0 { json!({}) } else { json!({"replicas": wanted}) };
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta, "spec": spec, "status": status})
 }
 
+/// A selector of either form as text.
 fn labels(selector: &Value) -> Option<String> {
-    let pairs: Vec<String> =
-        selector.as_object()?.iter().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect();
-    Some(pairs.join(","))
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let grouped = selector.get("matchLabels").is_some() || selector.get("matchExpressions").is_some();
+    let pairs = if grouped { &selector["matchLabels"] } else { selector };
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (key, value) in pairs.as_object().into_iter().flatten() {
+        all.push((key.clone(), format!("{key}={}", text(value))));
+    }
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = text(&expression["key"]);
+        let values: Vec<String> = expression["values"].as_array().into_iter().flatten().map(text).collect();
+        let said = match expression["operator"].as_str().unwrap_or_default() {
+            "Exists" => key.clone(),
+            "DoesNotExist" => format!("!{key}"),
+            "In" => format!("{key} in ({})", values.join(",")),
+            _ => format!("{key} notin ({})", values.join(",")),
+        };
+        all.push((key, said));
+    }
+    all.sort();
+    selector.is_object().then(|| all.into_iter().map(|(_, said)| said).collect::<Vec<_>>().join(","))
 }
 
 fn live(state: &State, write: &Write<'_>) -> Result<Value, ApiError> {
@@ -44,9 +66,41 @@ fn live(state: &State, write: &Write<'_>) -> Result<Value, ApiError> {
     Ok(view.value(&stored))
 }
 
+/// A Scale is checked as an object of its own.
+fn check(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
+    let text = |field: &str| body[field].as_str().unwrap_or_default();
+    let (kind, version) = (text("kind"), text("apiVersion"));
+    if !matches!(kind, "" | "Scale") || !matches!(version, "" | "autoscaling/v1") {
+        let named = version.rsplit('/').next().unwrap_or_default();
+        let why = go::unregistered(kind, if kind == "Scale" { version } else { "autoscaling/v1" });
+        return Err(ApiError::bad_request(format!(
+            "{kind} in version \"{named}\" cannot be handled as a Scale: {why}"
+        )));
+    }
+    let ty = BUILTIN.names.get("autoscaling.v1.Scale").map(|id| Type { schema: &BUILTIN.schema, id: *id });
+    if let Some(why) = ty.and_then(|ty| misfit::find(ty, body)) {
+        return Err(ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}")));
+    }
+    let (name, namespace) = (object::meta(body, "name"), object::meta(body, "namespace"));
+    if !name.is_empty() && name != write.name {
+        let what = format!("the name of the object ({name}) does not match the name on the URL ({})", write.name);
+        return Err(ApiError::bad_request(what));
+    }
+    if !namespace.is_empty() && namespace != write.namespace {
+        let what = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(ApiError::bad_request(what));
+    }
+    if body["spec"]["replicas"].as_i64().is_some_and(|n| n < 0) {
+        let cause = Cause::invalid("spec.replicas", &body["spec"]["replicas"], "must be greater than or equal to 0");
+        return Err(ApiError::invalid("autoscaling", "Scale", &write.name, vec![cause]));
+    }
+    Ok(())
+}
+
 /// Writes a Scale back to its object.
 pub(crate) fn replace(state: &mut State, write: &Write<'_>, body: Value) -> Result<Done, ApiError> {
     let mut value = live(state, write)?;
+    check(write, &body)?;
     if let Some(scale) = &write.version.scale {
         let replicas = body["spec"]["replicas"].as_i64().unwrap_or(0);
         object::set_at(&mut value, &scale.spec, replicas.into());

@@ -3,7 +3,9 @@
 pub(crate) mod builtin;
 pub(crate) mod check;
 pub(crate) mod fill;
+pub(crate) mod misfit;
 pub(crate) mod openapi;
+pub(crate) mod settle;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +48,8 @@ pub(crate) enum Scalar {
     Base64,
     Time,
     Integer,
+    /// An integer of 64 bits.
+    Long,
     Number,
     Boolean,
     IntOrText,
@@ -63,6 +67,12 @@ pub(crate) struct ObjectShape {
     /// Carries apiVersion, kind and metadata of its own (`x-kubernetes-embedded-resource`).
     pub(crate) embedded: bool,
     pub(crate) required: Vec<Box<str>>,
+    /// What Go calls the struct; built-in kinds only.
+    pub(crate) name: &'static str,
+    /// Fields that are written even if they are empty, as Go structs without `omitempty` do; built-in kinds only.
+    pub(crate) always: Vec<Box<str>>,
+    /// Fields that vanish when they are empty; built-in kinds only.
+    pub(crate) sparse: Vec<Box<str>>,
 }
 
 /// A list and how two of them merge.

@@ -1,5 +1,7 @@
 //! Label and field selectors: parsing and matching.
 
+mod labels;
+
 use serde_json::Value;
 
 use crate::error::ApiError;
@@ -41,7 +43,11 @@ struct Field {
 impl Selector {
     /// Reads `labelSelector` and `fieldSelector` for a resource.
     pub(crate) fn new(resource: &Resource, namespace: &str, labels: &str, fields: &str) -> Result<Self, ApiError> {
-        Ok(Self { namespace: namespace.into(), labels: parse_labels(labels)?, fields: parse_fields(resource, fields)? })
+        Ok(Self {
+            namespace: namespace.into(),
+            labels: labels::parse(labels).map_err(ApiError::bad_request)?,
+            fields: parse_fields(resource, fields)?,
+        })
     }
 
     /// True if it takes everything in its scope.
@@ -91,7 +97,12 @@ impl Field {
     fn holds(&self, object: &Value) -> bool {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
         let found = match path.as_slice() {
-            ["source"] => object::at(object, &["source", "component"]),
+            // Newer events name their source in another field.
+            ["source"] => match object::at(object, &["source", "component"]) {
+                None | Some(Value::Null) => object.get("reportingComponent"),
+                found => found,
+            },
+            ["reportingController"] => object.get("reportingComponent"),
             ["regarding", rest @ ..] => object.get("involvedObject").and_then(|o| object::at(o, rest)),
             path => object::at(object, path),
         };
@@ -100,6 +111,7 @@ impl Field {
             Some(Value::Null) | None if path.iter().any(|p| matches!(*p, "unschedulable" | "hostNetwork")) => {
                 "false".into()
             }
+            Some(Value::Null) | None if path.ends_with(&["replicas"]) || path.ends_with(&["successful"]) => "0".into(),
             Some(Value::Null) | None => String::new(),
             Some(other) => other.to_string(),
         };
@@ -107,94 +119,75 @@ impl Field {
     }
 }
 
-fn bad_label(text: &str, why: &str) -> ApiError {
-    ApiError::bad_request(format!("unable to parse requirement: found '{text}', {why}"))
-}
-
-fn parse_labels(text: &str) -> Result<Vec<Label>, ApiError> {
-    split_outside_brackets(text).into_iter().map(|part| parse_label(part.trim())).collect()
-}
-
-fn split_outside_brackets(text: &str) -> Vec<&str> {
-    let (mut depth, mut start, mut parts) = (0i32, 0, Vec::new());
+/// The terms of a field selector: backslashes keep what follows.
+fn terms(text: &str) -> Vec<&str> {
+    let (mut start, mut kept, mut out) = (0, false, Vec::new());
     for (i, c) in text.char_indices() {
         match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(&text[start..i]);
+            _ if kept => kept = false,
+            '\\' => kept = true,
+            ',' => {
+                out.push(&text[start..i]);
                 start = i + 1;
             }
             _ => {}
         }
     }
-    parts.push(&text[start..]);
-    parts.retain(|p| !p.trim().is_empty());
-    parts
+    out.push(&text[start..]);
+    out.retain(|term| !term.is_empty());
+    out.sort_unstable();
+    out
 }
 
-fn parse_label(text: &str) -> Result<Label, ApiError> {
-    let label = |key: &str, test| Ok(Label { key: checked_key(key.trim(), text)?, test });
-    if let Some(key) = text.strip_prefix('!') {
-        return label(key, Test::Absent);
-    }
-    if let Some((head, list)) = text.strip_suffix(')').and_then(|t| t.split_once('(')) {
-        let values: Vec<String> = list.split(',').map(|v| v.trim().to_owned()).collect();
-        let (key, word) =
-            head.trim().rsplit_once(char::is_whitespace).ok_or_else(|| bad_label(text, "expected: in, notin"))?;
-        return match word {
-            "in" => label(key, Test::In(values)),
-            "notin" => label(key, Test::NotIn(values)),
-            _ => Err(bad_label(word, "expected: in, notin, =, ==, !=, gt, lt")),
-        };
-    }
-    let one = |value: &str| vec![value.trim().to_owned()];
-    for (sign, equal) in [("!=", false), ("==", true), ("=", true)] {
-        if let Some((key, value)) = text.split_once(sign) {
-            return label(key, if equal { Test::In(one(value)) } else { Test::NotIn(one(value)) });
+fn unescaped(value: &str) -> Result<String, String> {
+    let (mut out, mut letters) = (String::new(), value.chars());
+    while let Some(c) = letters.next() {
+        match c {
+            '\\' => match letters.next() {
+                Some(kept @ ('\\' | ',' | '=')) => out.push(kept),
+                Some(other) => return Err(format!("invalid field selector: invalid escape sequence: \\{other}")),
+                None => return Err("invalid field selector: invalid escape sequence: \\".into()),
+            },
+            ',' | '=' => return Err(format!("invalid field selector: unescaped character in value: {}", u32::from(c))),
+            c => out.push(c),
         }
     }
-    if let Some((key, number)) = text.split_once('>').or_else(|| text.split_once('<')) {
-        let than = number.trim().parse().map_err(|_| bad_label(number, "expected: an integer"))?;
-        return label(key, if text.contains('>') { Test::Above(than) } else { Test::Below(than) });
-    }
-    if let Some(word) = text.split_whitespace().nth(1) {
-        return Err(bad_label(word, "expected: in, notin, =, ==, !=, gt, lt"));
-    }
-    label(text, Test::Exists)
-}
-
-fn checked_key(key: &str, text: &str) -> Result<String, ApiError> {
-    let fine = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-    if fine { Ok(key.to_owned()) } else { Err(bad_label(text, "expected: a label key")) }
+    Ok(out)
 }
 
 fn parse_fields(resource: &Resource, text: &str) -> Result<Vec<Field>, ApiError> {
-    let mut out = Vec::new();
-    for part in text.split(',').filter(|p| !p.is_empty()) {
-        let (key, equal, value) = if let Some((key, value)) = part.split_once("!=") {
-            (key, false, value)
-        } else if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-            (key, true, value)
-        } else {
-            return Err(ApiError::bad_request(format!("invalid selector: '{part}'; can't understand '{part}'")));
+    let mut read = Vec::new();
+    for term in terms(text) {
+        let sign = term.char_indices().find_map(|(i, _)| {
+            ["!=", "==", "="].into_iter().find(|sign| term[i..].starts_with(*sign)).map(|sign| (i, sign))
+        });
+        let Some((at, sign)) = sign else {
+            return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{term}'")));
         };
-        let known = key == "metadata.name"
-            || (key == "metadata.namespace" && resource.namespaced)
-            || resource.selectable.iter().any(|s| s == key);
-        if !known {
-            let plain = resource.selectable.is_empty() && !resource.custom;
-            return Err(ApiError::bad_request(if plain {
-                let names =
-                    if resource.namespaced { "\"metadata.name\", \"metadata.namespace\"" } else { "\"metadata.name\"" };
-                format!("\"{key}\" is not a known field selector: only {names}")
-            } else {
-                format!("field label not supported: {key}")
-            }));
-        }
-        out.push(Field { path: key.split('.').map(str::to_owned).collect(), value: value.into(), equal });
+        let value = unescaped(&term[at + sign.len()..]).map_err(ApiError::bad_request)?;
+        read.push((&term[..at], sign != "!=", value));
     }
-    Ok(out)
+    // A term without a field and a value takes everything.
+    read.retain(|(key, equal, value)| !(key.is_empty() && *equal && value.is_empty()));
+    read.into_iter().map(|(key, equal, value)| field(resource, key, equal, value)).collect()
+}
+
+fn field(resource: &Resource, key: &str, equal: bool, value: String) -> Result<Field, ApiError> {
+    let known = key == "metadata.name"
+        || (key == "metadata.namespace" && (resource.namespaced || resource.selectable.is_empty() && !resource.custom))
+        || resource.selectable.iter().any(|s| s == key);
+    if known {
+        return Ok(Field { path: key.split('.').map(str::to_owned).collect(), value, equal });
+    }
+    let plain = resource.selectable.is_empty() && !resource.custom;
+    Err(ApiError::bad_request(if plain {
+        let names = "\"metadata.name\", \"metadata.namespace\"";
+        format!("\"{key}\" is not a known field selector: only {names}")
+    } else if resource.group == "batch" {
+        format!("field label \"{key}\" not supported for {}", resource.kind)
+    } else {
+        format!("field label not supported: {key}")
+    }))
 }
 
 #[cfg(test)]

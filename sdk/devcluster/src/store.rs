@@ -83,6 +83,8 @@ pub(crate) enum Chore {
     OwnerGone(Box<str>),
     /// An object names owners: check that they exist.
     CheckOwners(Arc<str>, Key),
+    /// An owner with this UID waits for its dependents, to be deleted or to be let go.
+    Dependents(Box<str>),
     /// The namespace is terminating or one of its objects went.
     Namespace(Box<str>),
     /// The CustomResourceDefinition is terminating or one of its objects went.
@@ -101,9 +103,13 @@ pub(crate) struct State {
     /// Custom resources by `plural.group`.
     pub(crate) customs: BTreeMap<String, Arc<Resource>>,
     pub(crate) chores: VecDeque<Chore>,
+    /// Owners that wait for their dependents, by UID.
+    pub(crate) waiting: HashMap<Box<str>, (Arc<str>, Key)>,
     /// Namespaces and definitions whose contents are being deleted.
     pub(crate) terminating: BTreeSet<Box<str>>,
     history: usize,
+    /// Changes up to this version are no longer known of any resource.
+    floor: u64,
     /// Raised when history is thrown away on request; open watches then end.
     pub(crate) expiries: u64,
 }
@@ -124,8 +130,10 @@ impl State {
             dependents: HashMap::new(),
             customs: BTreeMap::new(),
             chores: VecDeque::new(),
+            waiting: HashMap::new(),
             terminating: BTreeSet::new(),
             history,
+            floor: 0,
             expiries: 0,
         }
     }
@@ -210,6 +218,10 @@ impl State {
         if self.dependents.contains_key(&before.uid) {
             self.chores.push_back(Chore::OwnerGone(before.uid.clone()));
         }
+        for owner in before.owners.iter().filter(|owner| self.waiting.contains_key(*owner)) {
+            self.chores.push_back(Chore::Dependents(owner.clone()));
+        }
+        self.waiting.remove(&before.uid);
         if self.terminating.contains(&key.namespace) {
             self.push_once(Chore::Namespace(key.namespace.clone()));
         }
@@ -267,6 +279,9 @@ impl State {
 
     /// Changes of a resource after `version`, at most `most`.
     pub(crate) fn since(&self, shelf: &str, version: u64, most: usize) -> Since {
+        if version < self.floor {
+            return Since::Expired(self.floor);
+        }
         let Some(shelf) = self.shelves.get(shelf) else { return Since::Events(Vec::new()) };
         if version < shelf.floor {
             return Since::Expired(shelf.floor);
@@ -294,6 +309,9 @@ impl State {
 
     /// The objects of a shelf as they were at `version`; `None` if that is no longer known.
     pub(crate) fn at(&self, shelf: &str, version: u64) -> Option<BTreeMap<Key, Arc<Stored>>> {
+        if version < self.floor {
+            return None;
+        }
         let Some(shelf) = self.shelves.get(shelf) else { return Some(BTreeMap::new()) };
         if version < shelf.floor {
             return None;
@@ -311,6 +329,7 @@ impl State {
     /// Forgets all changes: watches and pages from older versions get 410.
     pub(crate) fn forget_history(&mut self) {
         let version = self.version;
+        self.floor = version;
         self.expiries += 1;
         for shelf in self.shelves.values_mut() {
             shelf.events.clear();

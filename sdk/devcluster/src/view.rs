@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ask::{Meta, Render};
 use crate::resources::Resource;
+use crate::schema::settle::settle;
 use crate::store::Stored;
 use crate::table;
 
@@ -49,6 +50,9 @@ impl View<'_> {
         let mut value = stored.value();
         if self.resource.renames_events() {
             rename(&mut value, EVENT_FIELDS.iter().copied());
+            if let Some(version) = self.resource.version(self.version) {
+                settle(version.ty(), &mut value);
+            }
         }
         if let Some(map) = value.as_object_mut() {
             map.insert("apiVersion".into(), self.resource.api_version(self.version).into());

@@ -17,6 +17,7 @@ use crate::cluster::Core;
 use crate::error::{ApiError, Cause};
 use crate::list::{fresh, parse_version};
 use crate::resources::Resource;
+use crate::schema::settle::settle;
 use crate::selector::Selector;
 use crate::store::{Change, Event, Since, Stored, restamp};
 use crate::view::View;
@@ -37,6 +38,8 @@ pub(crate) struct Watcher {
     /// All changes up to this version have been sent.
     cursor: u64,
     initial: VecDeque<Arc<Stored>>,
+    /// The version asked for was not reached in time.
+    late: Option<ApiError>,
     /// The end of a streaming list is still to be marked.
     mark_end: bool,
     bookmarks: bool,
@@ -55,6 +58,9 @@ fn options(query: &Query) -> Result<bool, ApiError> {
     let field = "resourceVersionMatch";
     if streaming && matching != "NotOlderThan" {
         causes.push(Cause::forbidden(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+    }
+    if begins_with_all(query) && !query.get("continue").is_empty() {
+        causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
     }
     if !matching.is_empty() {
         if !streaming {
@@ -75,6 +81,13 @@ fn options(query: &Query) -> Result<bool, ApiError> {
     Ok(streaming && query.flag("sendInitialEvents"))
 }
 
+/// A watch from "" or 0 that says nothing else begins with what is there, like a streaming list.
+fn begins_with_all(query: &Query) -> bool {
+    matches!(query.get("resourceVersion"), "" | "0")
+        && !query.has("sendInitialEvents")
+        && query.get("resourceVersionMatch").is_empty()
+}
+
 impl Watcher {
     /// Checks the options and takes the first look at the store.
     ///
@@ -91,10 +104,8 @@ impl Watcher {
         let streaming = options(query)?;
         let bookmarks = query.flag("allowWatchBookmarks") && query.has("allowWatchBookmarks");
         let asked = query.get("resourceVersion");
-        let from = if asked.is_empty() { 0 } else { parse_version(asked)? };
-        if streaming {
-            fresh(&core, from).await?;
-        }
+        let from = if asked.is_empty() { 0 } else { parse_version(asked).map_err(unversioned)? };
+        let late = if streaming { fresh(&core, from).await.err() } else { None };
         let timeout = match query.number("timeoutSeconds")? {
             0 => LONGEST,
             seconds => Duration::from_secs(seconds),
@@ -128,7 +139,8 @@ impl Watcher {
             selector,
             cursor,
             initial,
-            mark_end: streaming && bookmarks,
+            late,
+            mark_end: (streaming || begins_with_all(query)) && bookmarks,
             bookmarks,
             tip,
             expiries,
@@ -148,6 +160,10 @@ impl Watcher {
     }
 
     async fn next(&mut self) -> Option<Bytes> {
+        if let Some(late) = self.late.take() {
+            self.ended = true;
+            return Some(line("ERROR", &Bytes::from(late.status().to_string())));
+        }
         loop {
             if self.ended {
                 return None;
@@ -250,15 +266,24 @@ impl Watcher {
         Bytes::from(table.to_string())
     }
 
+    /// An object of the watched kind with nothing in it but metadata.
+    fn blank(&self, metadata: Value) -> Value {
+        let mut object = json!({"metadata": metadata});
+        if let Some(version) = self.resource.version(&self.version).filter(|_| !self.resource.custom) {
+            settle(version.ty(), &mut object);
+        }
+        object["kind"] = self.resource.kind.as_str().into();
+        object["apiVersion"] = self.resource.api_version(&self.version).into();
+        object
+    }
+
     fn bookmark(&self, end: bool) -> Bytes {
         let mut metadata = json!({"resourceVersion": self.cursor.to_string()});
         if end {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
         let object = match self.render {
-            Render::Full => {
-                json!({"kind": self.resource.kind, "apiVersion": self.resource.api_version(&self.version), "metadata": metadata})
-            }
+            Render::Full => self.blank(metadata),
             Render::Partial(..) => {
                 json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
             }
@@ -272,6 +297,11 @@ impl Watcher {
         };
         line("BOOKMARK", &Bytes::from(object.to_string()))
     }
+}
+
+/// Watches and single reads say this as an error of the server.
+pub(crate) fn unversioned(error: ApiError) -> ApiError {
+    ApiError::untyped(error.message.trim_start_matches("invalid resource version: ").to_owned())
 }
 
 fn expired(cursor: u64, floor: u64) -> ApiError {

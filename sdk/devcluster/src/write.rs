@@ -1,16 +1,21 @@
 //! Owns creating and changing objects: what a body goes through until it lies on its shelf.
 
+mod changes;
+mod place;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+pub(crate) use self::place::check_kind;
+use self::place::place;
 use crate::access::escalation::Guard;
 use crate::apply::managers::{Identity, Managers, describe};
 use crate::apply::{self, Reach};
 use crate::error::{ApiError, Cause};
 use crate::object;
-use crate::resources::{BUILTINS, Resource, StatusReset, Version};
-use crate::schema::{check, fill};
+use crate::resources::{Resource, StatusReset, Version};
+use crate::schema::{fill, misfit, settle};
 use crate::store::{Key, State, Stored};
 use crate::{defaults, definitions, names, patch, strict, view};
 
@@ -89,10 +94,15 @@ impl Write<'_> {
 
 /// Creates an object from the body of a POST.
 pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> Result<Done, ApiError> {
-    check_kind(write, &body)?;
+    check_kind(write, &mut body)?;
+    fits(write, &body)?;
     place(write, &mut body)?;
-    if object::sent_version(&body).is_some() {
+    if object::sent_version(&body).is_some_and(|v| v.parse::<u64>().is_ok_and(|v| v > 0)) {
         return Err(ApiError::untyped("resourceVersion should not be set on objects to be created".into()));
+    }
+    // What only the server says is nobody's to own.
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
+        object::set_meta(&mut body, field, None);
     }
     let prefix = object::meta(&body, "generateName").to_owned();
     let generated = object::meta(&body, "name").is_empty() && !prefix.is_empty();
@@ -107,12 +117,17 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     admit(&write, &mut body, &mut warnings)?;
     let mut managers = Managers::default();
     let who = Identity::updater(&write.manager, &write.api_version(), "");
-    // Taken before the server adds what nobody owns, such as addresses. The typed structs of built-in kinds always have a spec and a status; nobody owns that they are there.
-    let nothing = if write.resource.custom { json!({}) } else { json!({"spec": {}, "status": {}}) };
+    // Taken before the server adds what nobody owns, such as addresses. What every object of a built-in kind has, nobody owns.
+    let mut nothing = json!({});
+    if !write.resource.custom {
+        settle::settle(write.version.ty(), &mut nothing);
+    }
     apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
     begin(state, &write, &mut body)?;
-    if state.get(&write.resource.shelf, &write.key()).is_some() {
-        return Err(ApiError::already_exists(write.resource.named(&write.name)));
+    if let Some(other) = state.get(&write.resource.shelf, &write.key()) {
+        let what = write.resource.named(&write.name);
+        let going = object::is_deleting(&other.value());
+        return Err(if going { ApiError::still_exists(what) } else { ApiError::already_exists(what) });
     }
     let stored = keep(state, &write, body, &managers)?;
     Ok(Done { stored, created: true, warnings })
@@ -120,10 +135,22 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
 
 /// Replaces an object by the body of a PUT.
 pub(crate) fn replace(state: &mut State, write: &Write<'_>, mut body: Value) -> Result<Done, ApiError> {
-    check_kind(write, &body)?;
+    check_kind(write, &mut body)?;
+    fits(write, &body)?;
     place(write, &mut body)?;
     let Some(live) = write.live(state) else {
-        let creates = matches!(write.resource.plural.as_str(), "leases" | "events" | "endpoints");
+        let creates = matches!(
+            write.resource.plural.as_str(),
+            "leases"
+                | "events"
+                | "endpoints"
+                | "limitranges"
+                | "services"
+                | "roles"
+                | "rolebindings"
+                | "clusterroles"
+                | "clusterrolebindings"
+        );
         return if creates && !write.status { create(state, write, body) } else { Err(write.not_found()) };
     };
     if write.resource.custom && object::sent_version(&body).is_none() {
@@ -139,7 +166,7 @@ pub(crate) fn patch(state: &mut State, write: &Write<'_>, kind: patch::Kind, byt
     let mut base = live.clone();
     let managers = Managers::take(&mut base);
     let mut body = patch::apply(kind, write, &base, bytes)?;
-    check_kind(write, &body)?;
+    check_kind(write, &mut body)?;
     place(write, &mut body)?;
     // Only managedFields: [] in a patch resets ownership; otherwise it is kept whatever the patch says.
     if body["metadata"].get("managedFields").is_none() {
@@ -150,7 +177,7 @@ pub(crate) fn patch(state: &mut State, write: &Write<'_>, kind: patch::Kind, byt
 
 /// Server-side apply.
 pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> Result<Done, ApiError> {
-    if check_kind(write, &config).is_err() {
+    if check_kind(write, &mut config).is_err() {
         let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
         let (version, kind) = (text("apiVersion"), text("kind"));
         return Err(ApiError::bad_request(format!("invalid object type: {version}, Kind={kind}")));
@@ -222,12 +249,19 @@ fn change(
     let before = Managers::take(&mut live);
     Managers::take(&mut body);
     let mut warnings = Vec::new();
+    let mut causes = changes::metadata(write.resource, &live, &body);
     carry_over(write, &live, &mut body);
-    admit(write, &mut body, &mut warnings)?;
+    prepare(write, &mut body, &mut warnings)?;
+    carry_over(write, &live, &mut body);
+    causes.extend(changes::check(write, &live, &body));
+    if !causes.is_empty() {
+        return Err(write.invalid(&write.name, causes));
+    }
     carry_over(write, &live, &mut body);
     object::set_meta(&mut body, "resourceVersion", Some(stored_version.as_str().into()));
     raise_generation(write, &live, &mut body);
-    let now = object::now();
+    // What a Scale changes bears no time.
+    let now = if write.sub == "scale" { String::new() } else { object::now() };
     let managers = match applied {
         Some((mut managers, who)) => {
             if body != live {
@@ -244,11 +278,12 @@ fn change(
             managers
         }
     };
+    settle::unlist(write.version.ty(), &mut body);
     if body == live && managers == before {
         let stored = state.get(&write.resource.shelf, &write.key()).ok_or_else(|| write.not_found())?;
         return Ok(Done { stored, created: false, warnings });
     }
-    if object::is_deleting(&body) && object::finalizers(&body).is_empty() && may_vanish(write.resource) {
+    if object::is_deleting(&body) && object::finalizers(&body).is_empty() && may_vanish(write.resource, &body) {
         return finish_deletion(state, write, body, &managers, warnings);
     }
     let stored = keep(state, write, body, &managers)?;
@@ -256,10 +291,15 @@ fn change(
 }
 
 /// Namespaces and definitions go by way of the reaper, once they are empty.
-fn may_vanish(resource: &Resource) -> bool {
-    !matches!(&*resource.shelf, "namespaces." | "customresourcedefinitions.apiextensions.k8s.io")
+fn may_vanish(resource: &Resource, body: &Value) -> bool {
+    match &*resource.shelf {
+        "namespaces." => body["spec"].get("finalizers").is_none_or(Value::is_null),
+        "customresourcedefinitions.apiextensions.k8s.io" => false,
+        _ => true,
+    }
 }
 
+/// The last finalizer is gone: watches see the object as it was, the writer as it became.
 fn finish_deletion(
     state: &mut State,
     write: &Write<'_>,
@@ -268,73 +308,12 @@ fn finish_deletion(
     warnings: Vec<String>,
 ) -> Result<Done, ApiError> {
     managers.put_into(&mut body);
-    let stored = if write.dry_run {
-        state.get(&write.resource.shelf, &write.key())
-    } else {
-        view::to_stored(write.resource, &mut body);
-        state.put(write.resource, body);
-        state.remove(write.resource, &write.key())
-    };
-    let stored = stored.ok_or_else(|| write.not_found())?;
-    Ok(Done { stored, created: false, warnings })
-}
-
-/// Refuses bodies of another kind or version than the path's.
-pub(crate) fn check_kind(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
-    if !body.is_object() {
-        return Err(ApiError::bad_request("the body of the request is not a JSON object"));
+    view::to_stored(write.resource, &mut body);
+    let version = state.get(&write.resource.shelf, &write.key()).ok_or_else(|| write.not_found())?.version;
+    if !write.dry_run {
+        state.remove(write.resource, &write.key());
     }
-    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    let expected = write.api_version();
-    if !write.resource.custom
-        && (version.is_empty() || version == expected)
-        && (kind.is_empty() || kind == write.resource.kind)
-    {
-        return Ok(());
-    }
-    if version == expected && kind == write.resource.kind {
-        return Ok(());
-    }
-    let (group, name) = version.rsplit_once('/').unwrap_or(("", version));
-    let known = BUILTINS.iter().any(|r| r.group == group && r.kind == kind && r.version(name).is_some());
-    let own = &write.resource.kind;
-    let why = if write.resource.custom {
-        format!("expected {expected}")
-    } else if known {
-        let package = write.resource.group.split('.').next().filter(|p| !p.is_empty()).unwrap_or("core");
-        format!("converting ({name}.{kind}) to ({package}.{own}): unknown conversion")
-    } else {
-        format!("no kind \"{kind}\" is registered for version \"{version}\" in scheme \"pkg/runtime/scheme.go:111\"")
-    };
-    let of = if write.resource.custom { format!(" of group \"{group}\"") } else { String::new() };
-    Err(ApiError::bad_request(format!("{kind} in version \"{name}\"{of} cannot be handled as a {own}: {why}")))
-}
-
-/// Puts the path's namespace and name into the body, or refuses a body that has others.
-fn place(write: &Write<'_>, body: &mut Value) -> Result<(), ApiError> {
-    let (namespace, name) = (object::meta(body, "namespace").to_owned(), object::meta(body, "name").to_owned());
-    if !write.resource.namespaced {
-        object::set_meta(body, "namespace", None);
-    } else if namespace.is_empty() {
-        object::set_meta(body, "namespace", Some(write.namespace.as_str().into()));
-    } else if namespace != write.namespace {
-        let what = "the namespace of the provided object does not match the namespace sent on the request";
-        return Err(ApiError::bad_request(what));
-    }
-    if write.name.is_empty() {
-        return Ok(());
-    }
-    if name.is_empty() {
-        object::set_meta(body, "name", Some(write.name.as_str().into()));
-    } else if name != write.name {
-        let what = "the name of the object";
-        return Err(ApiError::bad_request(format!(
-            "{what} ({name}) does not match the name on the URL ({})",
-            write.name
-        )));
-    }
-    Ok(())
+    Ok(Done { stored: Arc::new(crate::store::pretend(version, body)), created: false, warnings })
 }
 
 pub(crate) fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
@@ -378,20 +357,39 @@ fn strict_errors(write: &Write<'_>, mut dropped: Vec<String>) -> Vec<String> {
     texts
 }
 
-/// Drops what is unknown, puts in defaults, and checks the rest.
+/// Drops what is unknown, puts in defaults, and checks the rest of a new object.
 fn admit(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
+    prepare(write, body, warnings)?;
+    let causes = changes::created(write, body);
+    if causes.is_empty() { Ok(()) } else { Err(write.invalid(object::meta(body, "name"), causes)) }
+}
+
+/// Refuses values of a wrong type.
+fn fits(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
+    if write.resource.custom {
+        return Ok(());
+    }
+    let (kind, version) = (&write.resource.kind, &write.version.name);
+    match misfit::find(write.version.ty(), body) {
+        Some(why) => {
+            Err(ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Drops what is unknown and puts in defaults.
+fn prepare(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
+    fits(write, body)?;
     unknown_fields(write, body, warnings)?;
-    let mut causes = Vec::new();
     if write.resource.custom {
         fill::defaults(write.version.ty(), body);
-        causes.extend(check::check(write.version.ty(), body));
     } else {
         fill::drop_nulls(write.version.ty(), body);
         defaults::fill(write.resource, body);
-        causes.extend(definitions::check(write.resource, body));
+        settle::settle(write.version.ty(), body);
     }
-    causes.extend(names::check(write.resource, body));
-    if causes.is_empty() { Ok(()) } else { Err(write.invalid(object::meta(body, "name"), causes)) }
+    Ok(())
 }
 
 /// Gives a new object what only the server gives, and checks that its namespace takes it.
@@ -414,13 +412,20 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
         map.remove("status");
     }
     defaults::on_create(state, write.resource, body);
+    if !write.resource.custom {
+        settle::settle(write.version.ty(), body);
+    }
     object::set_meta(body, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
+    if write.resource.plural == "jobs" && write.resource.group == "batch" {
+        defaults::job_labels(body);
+    }
     object::set_meta(body, "creationTimestamp", Some(object::now().into()));
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields", "resourceVersion"] {
         object::set_meta(body, field, None);
     }
-    let generation = (write.resource.status == StatusReset::Generation).then(|| 1.into());
-    object::set_meta(body, "generation", generation);
+    if write.resource.status == StatusReset::Generation {
+        object::set_meta(body, "generation", Some(1.into()));
+    }
     Ok(())
 }
 
@@ -429,6 +434,7 @@ fn keep(state: &mut State, write: &Write<'_>, mut body: Value, managers: &Manage
     if let Some(guard) = &write.guard {
         guard.check(state, write.resource, write.live(state).as_ref(), &body)?;
     }
+    settle::unlist(write.version.ty(), &mut body);
     managers.put_into(&mut body);
     view::to_stored(write.resource, &mut body);
     if write.dry_run {
@@ -453,18 +459,30 @@ fn check_versions(write: &Write<'_>, live: &Value, body: &Value) -> Result<(), A
     let uid = object::meta(body, "uid");
     let other = !uid.is_empty() && uid != object::meta(live, "uid");
     if other && !write.replaces {
-        return Err(
-            write.invalid(&write.name, vec![Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable")])
-        );
+        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
+        let twice = if write.resource.custom { vec![cause] } else { vec![cause.clone(), cause] };
+        return Err(write.invalid(&write.name, twice));
     }
     if other {
+        let folder = if write.resource.group.is_empty() || !write.resource.custom {
+            String::new()
+        } else {
+            format!("{}/", write.resource.group)
+        };
+        let place = if write.namespace.is_empty() { String::new() } else { format!("{}/", write.namespace) };
         let why = format!(
-            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            "StorageError: invalid object, Code: 4, Key: /registry/{folder}{}/{place}{}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            write.resource.plural,
+            write.name,
             object::meta(live, "uid")
         );
         return Err(ApiError::conflict(write.resource.named(&write.name), &why));
     }
     match object::sent_version(body) {
+        Some(sent) if sent.parse::<u64>().is_err() => {
+            Err(ApiError::untyped(format!("strconv.ParseUint: parsing \"{sent}\": invalid syntax")))
+        }
         Some(sent) if sent != "0" && sent != object::meta(live, "resourceVersion") => {
             Err(ApiError::modified(write.resource.named(&write.name)))
         }
@@ -482,7 +500,11 @@ fn carry_over(write: &Write<'_>, live: &Value, body: &mut Value) {
     }
     if write.status {
         let status = body.get("status").cloned();
+        let metadata = body.get("metadata").cloned();
         *body = live.clone();
+        if !write.resource.custom {
+            changes::keep_metadata(write, metadata, body);
+        }
         if let Some(map) = body.as_object_mut() {
             map.remove("status");
             map.extend(status.map(|s| ("status".to_owned(), s)));
@@ -492,6 +514,9 @@ fn carry_over(write: &Write<'_>, live: &Value, body: &mut Value) {
     {
         map.remove("status");
         map.extend(live.get("status").map(|s| ("status".to_owned(), s.clone())));
+    }
+    if &*write.resource.shelf == "namespaces." {
+        changes::finalizers_of_namespace(write, live, body);
     }
     if !write.resource.custom {
         defaults::immutable(write.resource, live, body);

@@ -75,7 +75,9 @@ impl<'a> Neutral<'a> {
                 ("rows", Value::Array(rows)) if table => rows.iter().map(|row| self.row(row)).collect(),
                 (_, value) => self.value(value),
             };
-            (key.clone(), value)
+            // Keys of managed lists hold UIDs.
+            let key = if UUIDS.is_match(key) { self.text(key) } else { key.clone() };
+            (key, value)
         });
         Value::Object(neutral.collect())
     }

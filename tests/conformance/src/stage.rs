@@ -72,7 +72,10 @@ fn users() -> Vec<User> {
 /// A client from a kubeconfig's text.
 pub async fn client(kubeconfig: &str) -> Result<Client> {
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig)?;
-    Ok(Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)?)
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+    // What is refused for now is an answer too.
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
 }
 
 impl Stage {
@@ -80,9 +83,14 @@ impl Stage {
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("motet-conformance-").tempdir()?;
         let mut cluster = RealCluster::start("conformance").await?;
+        // The first versions are forgotten on both, so that there are some to ask for in vain.
+        cluster.compact().await?;
+        cluster.pause();
+        cluster.resume().await?;
         cluster.start_controllers()?;
         let options = Options { name: "embedded".into(), users: users(), ..Options::default() };
         let (cluster, embedded) = (Arc::new(cluster), Arc::new(Cluster::start(options).await?));
+        embedded.expire_watches();
         let of = |name: &str| folder.path().join(name);
         let (real, other) = (cluster.clone(), embedded.clone());
         let real_pairs: Certificates = Arc::new(move |user, group| {

@@ -195,7 +195,17 @@ impl Talk {
 
     /// Opens a watch; what its events say is kept as they are read.
     pub async fn watch(&self, path: &str) -> Result<Watch<'_>> {
-        Watch::open(self, path).await
+        Watch::open(self, path, "", None).await
+    }
+
+    /// The same from a version that this cluster gave; the path has a query already.
+    pub async fn watch_from(&self, path: &str, version: &str) -> Result<Watch<'_>> {
+        Watch::open(self, path, &format!("&resourceVersion={version}"), None).await
+    }
+
+    /// The same in another form.
+    pub async fn watch_as(&self, path: &str, accept: &str) -> Result<Watch<'_>> {
+        Watch::open(self, path, "", Some(accept)).await
     }
 
     /// Asks until the answer is as wanted, and keeps only that one: for what controllers do in their own time.
@@ -372,7 +382,8 @@ impl Ask<'_> {
         let answer = self.open().await.with_context(|| ask.clone())?;
         let code = answer.status().as_u16();
         let headers = kept_headers(&answer);
-        let bytes = answer.into_body().collect().await?.to_bytes();
+        let whole = tokio::time::timeout(Duration::from_secs(90), answer.into_body().collect());
+        let bytes = whole.await.with_context(|| format!("{ask}: the answer has no end"))??.to_bytes();
         let body =
             serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into());
         let raw = String::from_utf8_lossy(&bytes).into_owned();

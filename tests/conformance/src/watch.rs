@@ -26,8 +26,13 @@ pub struct Watch<'a> {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl<'a> Watch<'a> {
-    pub(crate) async fn open(talk: &'a Talk, path: &str) -> Result<Self> {
-        let answer = talk.ask(Method::GET, path).open().await?;
+    /// Opens a watch at `path` with `more` after it; `more` is not kept, since versions differ between any two clusters.
+    pub(crate) async fn open(talk: &'a Talk, path: &str, more: &str, accept: Option<&str>) -> Result<Self> {
+        let mut ask = talk.ask(Method::GET, &format!("{path}{more}"));
+        if let Some(accept) = accept {
+            ask = ask.header("accept", accept);
+        }
+        let answer = ask.open().await?;
         let (code, headers) = (answer.status().as_u16(), talk::kept_headers(&answer));
         let ask = format!("GET {path}");
         if code != 200 {
@@ -55,6 +60,11 @@ impl<'a> Watch<'a> {
         let event = self.line().await?.with_context(|| format!("{}: the watch ended", self.path))?;
         self.talk.keep(Step { ask: format!("event of {}", self.path), body: event.clone(), ..Step::default() });
         Ok(event)
+    }
+
+    /// The next event, not kept: for how many of them there are depends on the cluster.
+    pub async fn peek(&mut self) -> Result<Value> {
+        self.line().await?.with_context(|| format!("{}: the watch ended", self.path))
     }
 
     /// Reads and keeps so many events.

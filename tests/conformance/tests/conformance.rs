@@ -1,4 +1,5 @@
 //! Holds every case with a real kube-apiserver and an embedded cluster; each is a test of its own.
+#![recursion_limit = "512"]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod cases;

@@ -29,6 +29,10 @@ pub(crate) fn run(state: &mut State) {
         let who = Identity::applier("clusterrole-aggregation-controller", VERSION, "");
         let mode = (Reach::Everything, true);
         let mut body = apply::apply(version.ty(), &base, &config, &mut managers, &who, mode, &object::now()).object;
+        if body["rules"].is_null() {
+            // A role without rules says so.
+            body["rules"] = Value::Null;
+        }
         managers.put_into(&mut body);
         defaults::fill(&resource, &mut body);
         state.put(&resource, body);

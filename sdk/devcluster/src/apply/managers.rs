@@ -98,7 +98,11 @@ impl Managers {
         let before =
             self.entries.iter().find(|(other, _)| other.is(who)).map(|(other, entry)| (other.clone(), entry.clone()));
         let same = before.as_ref().is_some_and(|(other, entry)| entry.set == set && other.version == who.version);
-        let time = if same { before.as_ref().and_then(|(_, entry)| entry.time.clone()) } else { Some(now.to_owned()) };
+        let time = if same {
+            before.as_ref().and_then(|(_, entry)| entry.time.clone())
+        } else {
+            Some(now.to_owned()).filter(|t| !t.is_empty())
+        };
         if let Some((other, _)) = before {
             self.entries.remove(&other);
         }

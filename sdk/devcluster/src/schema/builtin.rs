@@ -1,7 +1,9 @@
 //! Reads the types and resources of built-in kinds from the tables derived from a kube-apiserver's OpenAPI (data/derive.py).
 //!
-//! `types.txt`: a line with a type's name (`!` = atomic), then one line per field: a space, the name (`*` = required), its type.
-//! Types: `s y t i n b x q ?` (text, base64, time, integer, number, boolean, int-or-string, quantity, any), `{T}` map, `[T]`
+//! `types.txt`: a line with a type's name (`!` = atomic), then one line per field: a space, the name (`*` = required, `+` = always
+//! written, `-` = vanishes when empty), its type.
+//! Types: `s y t i l n b x q ?` (text, base64, time, integer, long integer, number, boolean, int-or-string, quantity, any; text may be followed by its
+//! values, each after a `|`), `{T}` map, `[T]`
 //! list, or another type's name; then `@s` or `@m(keys)` for lists that merge as sets or by keys, `!` atomic, `~key` the
 //! strategic merge key, `^` retain keys. `resources.txt`: group, version, plural, kind, singular, scope, short names,
 //! categories, subresources (`name=Kind=verb+verb`), type, verbs (`-`: all), storage version hash; `-` stands for nothing.
@@ -11,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use super::{ListKind, ListShape, Node, ObjectShape, Scalar, Schema, Shape, Strategy};
+use super::{ListKind, ListShape, Node, ObjectShape, Rules, Scalar, Schema, Shape, Strategy};
 
 const TYPES: &str = include_str!("../../data/types.txt");
 const RESOURCES: &str = include_str!("../../data/resources.txt");
@@ -104,12 +106,16 @@ impl Reader {
                 self.close(current, std::mem::take(&mut object));
                 current = self.names.get(line.trim_end_matches('!')).copied().unwrap_or_default();
                 object.atomic = line.ends_with('!');
+                object.name = line.trim_end_matches('!');
                 continue;
             };
             let Some((name, expr)) = field.split_once(' ') else { continue };
-            let plain = name.trim_end_matches('*');
-            if plain.len() != name.len() {
-                object.required.push(plain.into());
+            let plain = name.trim_end_matches(['*', '+', '-']);
+            let marks = &name[plain.len()..];
+            for (mark, list) in [('*', &mut object.required), ('+', &mut object.always), ('-', &mut object.sparse)] {
+                if marks.contains(mark) {
+                    list.push(plain.into());
+                }
             }
             let id = self.parse(expr);
             object.fields.insert(plain.into(), id);
@@ -160,6 +166,14 @@ impl Reader {
     }
 
     fn named(&mut self, name: &'static str, atomic: bool, strategy: Strategy) -> usize {
+        if let Some((_, values)) = name.split_once('|') {
+            let rules = Rules { one_of: values.split('|').map(Value::from).collect(), ..Rules::default() };
+            return self.push(Node {
+                shape: Shape::Scalar(Scalar::Text),
+                rules: Some(Box::new(rules)),
+                ..Node::default()
+            });
+        }
         if let Some(shape) = scalar(name) {
             let letter = name.as_bytes().first().copied().unwrap_or_default();
             if let Some(id) = self.scalars.get(&letter) {
@@ -221,6 +235,7 @@ fn scalar(name: &str) -> Option<Shape> {
         "y" => Shape::Scalar(Scalar::Base64),
         "t" => Shape::Scalar(Scalar::Time),
         "i" => Shape::Scalar(Scalar::Integer),
+        "l" => Shape::Scalar(Scalar::Long),
         "n" => Shape::Scalar(Scalar::Number),
         "b" => Shape::Scalar(Scalar::Boolean),
         "x" => Shape::Scalar(Scalar::IntOrText),

@@ -57,7 +57,7 @@ fn mismatch(shape: &Shape, value: &Value) -> Option<&'static str> {
         Shape::Object(_) => ("object", value.is_object()),
         Shape::List(_) => ("array", value.is_array()),
         Shape::Scalar(Scalar::Text | Scalar::Time | Scalar::Base64) => ("string", value.is_string()),
-        Shape::Scalar(Scalar::Integer) => ("integer", is_integer(value)),
+        Shape::Scalar(Scalar::Integer | Scalar::Long) => ("integer", is_integer(value)),
         Shape::Scalar(Scalar::Number) => ("number", value.is_number()),
         Shape::Scalar(Scalar::Boolean) => ("boolean", value.is_boolean()),
         Shape::Scalar(Scalar::IntOrText) => ("integer,string", is_integer(value) || value.is_string()),

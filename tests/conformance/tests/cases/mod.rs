@@ -1,16 +1,23 @@
 //! All cases, by area.
 
 mod access;
+mod deletes;
 mod discovery;
 mod forms;
+mod kinds;
 mod kube_client;
 mod kubectl;
 mod kubectl_kit;
 mod kubectl_write;
+mod life;
 mod lists;
+mod objects;
 mod reviews;
+mod subresources;
 mod tables;
+mod tools;
 mod validation;
+mod watches;
 
 use motet_conformance::Case;
 
@@ -18,15 +25,21 @@ use motet_conformance::Case;
 pub(crate) fn all() -> Vec<Case> {
     [
         access::cases(),
+        deletes::cases(),
         discovery::cases(),
         forms::cases(),
+        kinds::cases(),
         kube_client::cases(),
         kubectl::cases(),
         kubectl_write::cases(),
+        life::cases(),
         lists::cases(),
+        objects::cases(),
         reviews::cases(),
+        subresources::cases(),
         tables::cases(),
         validation::cases(),
+        watches::cases(),
     ]
     .concat()
 }

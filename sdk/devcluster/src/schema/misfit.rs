@@ -1,0 +1,103 @@
+//! Finds values of a wrong type, in the words of Go's JSON decoder.
+
+use base64::Engine;
+use serde_json::Value;
+
+use super::{Scalar, Shape, Type};
+use crate::go;
+use crate::quantity::Quantity;
+
+/// The first value that does not fit its type.
+pub(crate) fn find(ty: Type<'_>, value: &Value) -> Option<String> {
+    look(ty, value, "", "")
+}
+
+fn look(ty: Type<'_>, value: &Value, owner: &str, path: &str) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    match (&ty.node().shape, value) {
+        (Shape::Object(object), Value::Object(map)) => map.iter().find_map(|(key, child)| {
+            let own = object.name.rsplit('.').next().unwrap_or_default();
+            let named = object.fields.contains_key(key.as_str());
+            let path = match (named, path.is_empty()) {
+                (false, _) => path.to_owned(),
+                (true, true) => key.clone(),
+                (true, false) => format!("{path}.{key}"),
+            };
+            look(ty.field(key)?, child, if named { own } else { owner }, &path)
+        }),
+        (Shape::List(_), Value::Array(items)) => items.iter().find_map(|item| look(ty.item()?, item, owner, path)),
+        (Shape::Scalar(scalar), value) => scalar_misfit(*scalar, value, owner, path),
+        (Shape::Any, _) => None,
+        (_, other) => Some(decoding(go::type_of(other), owner, path, &name(ty))),
+    }
+}
+
+fn decoding(found: &str, owner: &str, path: &str, wanted: &str) -> String {
+    format!("json: cannot unmarshal {found} into Go struct field {owner}.{path} of type {wanted}")
+}
+
+/// How Go writes a type.
+fn name(ty: Type<'_>) -> String {
+    match &ty.node().shape {
+        Shape::Object(object) if object.fields.is_empty() => {
+            let of = object.rest.map(|id| name(Type { schema: ty.schema, id })).unwrap_or_default();
+            format!("map[string]{of}")
+        }
+        Shape::Object(object) => {
+            let words: Vec<&str> = object.name.rsplit('.').take(2).collect();
+            format!("{}.{}", words.last().copied().unwrap_or_default(), words.first().copied().unwrap_or_default())
+        }
+        Shape::List(_) => format!("[]{}", ty.item().map(name).unwrap_or_default()),
+        Shape::Scalar(Scalar::Integer) => "int32".into(),
+        Shape::Scalar(Scalar::Long) => "int64".into(),
+        Shape::Scalar(Scalar::Number) => "float64".into(),
+        Shape::Scalar(Scalar::Boolean) => "bool".into(),
+        Shape::Scalar(Scalar::Base64) => "[]uint8".into(),
+        Shape::Scalar(Scalar::Quantity) => "resource.Quantity".into(),
+        _ => "string".into(),
+    }
+}
+
+fn scalar_misfit(scalar: Scalar, value: &Value, owner: &str, path: &str) -> Option<String> {
+    let wrong = |wanted: &str| {
+        let found = match value {
+            Value::Number(number) if wanted.starts_with("int") => format!("number {number}"),
+            other => go::type_of(other).into(),
+        };
+        Some(decoding(&found, owner, path, wanted))
+    };
+    match (scalar, value) {
+        (Scalar::Text, Value::String(_)) | (Scalar::Boolean, Value::Bool(_)) | (Scalar::Number, Value::Number(_)) => {
+            None
+        }
+        (Scalar::Text, _) => wrong("string"),
+        (Scalar::Boolean, _) => wrong("bool"),
+        (Scalar::Integer, value) if value.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => None,
+        (Scalar::Integer, _) => wrong("int32"),
+        (Scalar::Long, value) if value.is_i64() => None,
+        (Scalar::Long, _) => wrong("int64"),
+        (Scalar::Base64, Value::String(text)) => {
+            base64::engine::general_purpose::STANDARD.decode(text).err().map(|_| {
+                let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
+                let at = text.find(|c| !letter(c)).unwrap_or(text.len() / 4 * 4);
+                format!("illegal base64 data at input byte {at}")
+            })
+        }
+        (Scalar::Quantity, Value::String(text)) if Quantity::parse(text).is_none() => Some(if text.is_empty() {
+            "unable to parse quantity's suffix".into()
+        } else {
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'".into()
+        }),
+        (Scalar::Time, Value::String(text)) => bad_time(text),
+        _ => None,
+    }
+}
+
+fn bad_time(text: &str) -> Option<String> {
+    let layout = if text.contains('.') { "2006-01-02T15:04:05.000000Z07:00" } else { "2006-01-02T15:04:05Z07:00" };
+    text.parse::<jiff::Timestamp>()
+        .err()
+        .map(|_| format!("parsing time \"{text}\" as \"{layout}\": cannot parse \"{text}\" as \"2006\""))
+}

@@ -1,0 +1,122 @@
+//! Owns the form in which objects of built-in kinds are kept: the one that Go's structs leave behind. Which fields are written
+//! although they are empty, and which vanish, is derived from the struct tags (data/derive.py).
+
+use serde_json::{Map, Value, json};
+
+use crate::quantity::Quantity;
+
+use super::{ListShape, ObjectShape, Scalar, Shape, Type};
+
+/// Brings a value of a built-in type to the form in which it is kept.
+pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
+    match (&ty.node().shape, value) {
+        (Shape::Object(object), Value::Object(map)) => {
+            map.retain(|_, child| !child.is_null());
+            for (key, child) in map.iter_mut() {
+                if let Some(ty) = ty.field(key) {
+                    settle(ty, child);
+                }
+            }
+            let empty = |map: &Map<String, Value>, field: &str| map.get(field).is_some_and(is_empty);
+            for field in object.sparse.iter().filter(|f| &***f != "metadata") {
+                // What may be anything is written as it came.
+                let any = ty.field(field).is_none_or(|t| matches!(t.node().shape, Shape::Any));
+                if empty(map, field) && !any {
+                    map.remove(&**field);
+                }
+            }
+            fill(object, ty, map);
+        }
+        (Shape::List(_), Value::Array(items)) => {
+            let Some(item) = ty.item() else { return };
+            items.iter_mut().for_each(|child| settle(item, child));
+        }
+        (Shape::Scalar(Scalar::Quantity), amount) => {
+            let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+            if let Some(quantity) = Quantity::parse(&text) {
+                *amount = quantity.canonical().into();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn fill(object: &ObjectShape, ty: Type<'_>, map: &mut Map<String, Value>) {
+    for field in &object.always {
+        let Some(child) = ty.field(field) else { continue };
+        if !map.contains_key(&**field) {
+            let mut zero = zero(&child.node().shape);
+            settle(child, &mut zero);
+            map.insert(field.to_string(), zero);
+        }
+    }
+}
+
+/// An empty list that is always written comes back from storage as none.
+pub(crate) fn unlist(ty: Type<'_>, value: &mut Value) {
+    match (&ty.node().shape, value) {
+        (Shape::Object(object), Value::Object(map)) => {
+            for field in &object.always {
+                if let Some(slot) = map.get_mut(&**field).filter(|v| v.as_array().is_some_and(Vec::is_empty)) {
+                    *slot = Value::Null;
+                }
+            }
+            for (key, child) in map.iter_mut() {
+                if let Some(ty) = ty.field(key) {
+                    unlist(ty, child);
+                }
+            }
+        }
+        (Shape::List(_), Value::Array(items)) => {
+            let Some(item) = ty.item() else { return };
+            items.iter_mut().for_each(|child| unlist(item, child));
+        }
+        _ => {}
+    }
+}
+
+fn zero(shape: &Shape) -> Value {
+    match shape {
+        Shape::Object(ObjectShape { rest: None, .. }) => json!({}),
+        Shape::Object(_) | Shape::List(ListShape { .. }) | Shape::Any | Shape::Scalar(Scalar::Time) => Value::Null,
+        Shape::Scalar(Scalar::Integer | Scalar::Long | Scalar::Number | Scalar::IntOrText) => json!(0),
+        Shape::Scalar(Scalar::Boolean) => json!(false),
+        Shape::Scalar(Scalar::Quantity) => json!("0"),
+        Shape::Scalar(Scalar::Text | Scalar::Base64) => json!(""),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::builtin::BUILTIN;
+
+    fn settled(ty: &str, mut value: Value) -> Value {
+        settle(Type { schema: &BUILTIN.schema, id: BUILTIN.names[ty] }, &mut value);
+        value
+    }
+
+    #[test]
+    fn what_is_empty_vanishes_or_is_written() {
+        let map = json!({"metadata": {"name": "a", "labels": {}}, "data": {}, "immutable": false});
+        assert_eq!(settled("core.v1.ConfigMap", map), json!({"metadata": {"name": "a"}, "immutable": false}));
+        let role = json!({"metadata": {"name": "a"}, "rules": []});
+        let mut role = settled("rbac.v1.Role", role);
+        unlist(Type { schema: &BUILTIN.schema, id: BUILTIN.names["rbac.v1.Role"] }, &mut role);
+        assert_eq!(role, json!({"metadata": {"name": "a"}, "rules": null}));
+        let service = settled("core.v1.Service", json!({"spec": {"ports": [{"port": 1}]}}));
+        assert_eq!(service["status"], json!({"loadBalancer": {}}));
+        assert_eq!(service["spec"]["ports"][0], json!({"port": 1, "targetPort": 0}));
+    }
+}

@@ -1,0 +1,88 @@
+//! What a new object must be, and what a changed one may be.
+
+use serde_json::Value;
+
+use super::Write;
+use crate::error::Cause;
+use crate::object;
+use crate::resources::Resource;
+use crate::schema::check;
+use crate::{definitions, names, validate};
+
+/// Every fault of a new object.
+pub(super) fn created(write: &Write<'_>, body: &Value) -> Vec<Cause> {
+    let mut causes = names::check(write.resource, body);
+    causes.extend(content(write, body));
+    causes
+}
+
+fn content(write: &Write<'_>, body: &Value) -> Vec<Cause> {
+    if write.resource.custom {
+        return check::check(write.version.ty(), body);
+    }
+    let mut causes = definitions::check(write.resource, body);
+    causes.extend(validate::object(write.resource, write.version.ty(), body));
+    causes
+}
+
+/// Every fault of a change but those of [`metadata`].
+pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if !write.resource.custom {
+        causes.extend(validate::change(write.resource, &write.sub, live, body));
+    }
+    if write.sub != "status" || write.resource.custom {
+        causes.extend(content(write, body));
+    }
+    causes
+}
+
+/// Faults in what a client says about metadata that only the server changes.
+pub(super) fn metadata(resource: &Resource, live: &Value, body: &Value) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let of = |object: &Value, field: &str| object["metadata"].get(field).cloned().unwrap_or_default();
+    let (deleting, old) = (object::is_deleting(live), object::finalizers(live));
+    let added: Vec<&str> = object::finalizers(body).into_iter().filter(|f| deleting && !old.contains(f)).collect();
+    if !added.is_empty() {
+        let listed: Vec<String> = added.iter().map(|f| format!("{f:?}")).collect();
+        let why = format!(
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+            listed.join(", ")
+        );
+        causes.push(Cause::forbidden("metadata.finalizers", &why));
+    }
+    let sent = of(body, "deletionTimestamp");
+    if !deleting && !sent.is_null() {
+        causes.push(Cause::invalid("metadata.deletionTimestamp", &sent, "field is immutable"));
+    }
+    let sent = of(body, "deletionGracePeriodSeconds");
+    if !sent.is_null() && sent != of(live, "deletionGracePeriodSeconds") {
+        causes.push(Cause::invalid("metadata.deletionGracePeriodSeconds", &sent, "field is immutable"));
+    }
+    causes.extend(names::metadata(body));
+    // Looked at for all kinds, and again by each built-in kind.
+    if !resource.custom {
+        causes.extend(causes.clone());
+    }
+    causes
+}
+
+/// A write of the status changes metadata too; of Deployments all but their labels.
+pub(super) fn keep_metadata(write: &Write<'_>, metadata: Option<Value>, body: &mut Value) {
+    let labels = body["metadata"].get("labels").cloned();
+    body["metadata"] = metadata.unwrap_or_default();
+    if write.resource.plural == "deployments" {
+        object::set_meta(body, "labels", labels);
+    }
+}
+
+/// The specification of a namespace changes by its subresource finalize alone.
+pub(super) fn finalizers_of_namespace(write: &Write<'_>, live: &Value, body: &mut Value) {
+    if write.sub != "finalize" {
+        body["spec"] = live["spec"].clone();
+        return;
+    }
+    let spec = body["spec"].clone();
+    *body = live.clone();
+    body["spec"] = spec;
+}
