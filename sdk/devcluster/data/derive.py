@@ -4,7 +4,7 @@
 Usage: derive.py api.json apis.json legacy.json swagger.json MODULES OUTDIR, where the first two are GET /api and GET /apis with
 Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList, legacy.json is a list of the APIResourceLists
 of all groups' versions (GET /api/v1, /apis/GROUP/VERSION), swagger.json is GET /openapi/v2, and MODULES holds the Go modules
-api@… and apimachinery@… of k8s.io: which fields are always written and which vanish when they are empty is only said by their struct tags.
+api@…, apimachinery@… and apiextensions-apiserver@… of k8s.io: which fields are always written and which vanish when they are empty is only said by their struct tags.
 The text forms are described at the top of src/schema/builtin.rs, which reads them.
 """
 import glob, json, re, sys
@@ -81,6 +81,8 @@ def structs(package):
 
 def package(name):
     if name.startswith("io.k8s.api."): return "api@*/" + "/".join(name.split(".")[3:5])
+    if name.startswith("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."):
+        return "apiextensions-apiserver@*/pkg/apis/apiextensions/v1"
     if name.startswith("io.k8s.apimachinery.pkg.apis.meta.v1."): return "apimachinery@*/pkg/apis/meta/v1"
     return None
 

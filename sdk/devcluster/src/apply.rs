@@ -4,6 +4,7 @@
 //! what is stored, removal of what the manager no longer applies and nobody else owns, and a comparison of before and after
 //! that finds conflicts. It is checked against kube-apiserver's behaviour; no code is shared.
 
+pub(crate) mod last_applied;
 pub(crate) mod managers;
 pub(crate) mod set;
 pub(crate) mod typed;
@@ -107,7 +108,9 @@ pub(crate) fn apply(
     claims = claims.union(&set);
     let object = prune(ty, merged, &last, &claims);
 
-    let changes = walk::compare(ty, live, &object).filtered(|set| reach.keep(set));
+    let changes = walk::compare(ty, live, &object);
+    let changed = ![&changes.added, &changes.modified, &changes.removed].iter().all(|set| set.is_empty());
+    let changes = changes.filtered(|set| reach.keep(set));
     let touched = changes.modified.union(&changes.added);
     let conflicts = managers.conflicts(who, &touched);
     if !conflicts.is_empty() && !force {
@@ -117,6 +120,9 @@ pub(crate) fn apply(
         entry.set = entry.set.difference(&entry.set.intersection(&touched)).difference(&changes.removed);
     }
     managers.put(who, set.difference(&stripped()), now);
+    if changed && who.subresource != "scale" {
+        managers.stamp(who, now);
+    }
     Applied { object, conflicts: Vec::new() }
 }
 

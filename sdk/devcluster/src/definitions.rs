@@ -6,11 +6,18 @@ use base64::Engine;
 use serde_json::{Value, json};
 use sha2::Digest;
 
+use crate::apply::managers::{Identity, Managers};
+use crate::apply::{self, Reach};
 use crate::error::Cause;
 use crate::object;
 use crate::resources::{Resource, Scale, StatusReset, Version};
-use crate::schema::openapi;
+use crate::schema::{openapi, validator};
 use crate::store::{Chore, State, Stored};
+
+mod check;
+
+/// Holds a definition while its objects go.
+const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 
 /// The shelf of the definitions themselves.
 pub(crate) const SHELF: &str = "customresourcedefinitions.apiextensions.k8s.io";
@@ -36,41 +43,52 @@ fn names(spec: &Value) -> Value {
     names
 }
 
-/// Checks a definition; nothing for other kinds.
-pub(crate) fn check(resource: &Resource, object: &Value) -> Vec<Cause> {
+/// Checks a definition, which replaces `old` if there is one; nothing for other kinds.
+pub(crate) fn check(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     if &*resource.shelf != SHELF {
         return Vec::new();
     }
-    let mut causes = Vec::new();
-    let spec = &object["spec"];
-    for (path, value) in [
-        ("spec.group", &spec["group"]),
-        ("spec.scope", &spec["scope"]),
-        ("spec.names.plural", &spec["names"]["plural"]),
-        ("spec.names.kind", &spec["names"]["kind"]),
-    ] {
-        if text(value).is_empty() {
-            causes.push(Cause::required(path, ""));
-        }
-    }
-    let (name, expected) =
-        (object::meta(object, "name"), format!("{}.{}", text(&spec["names"]["plural"]), text(&spec["group"])));
-    if causes.is_empty() && name != expected {
-        let why = "must be spec.names.plural+\".\"+spec.group";
-        causes.push(Cause::invalid("metadata.name", &Value::from(name), why));
-    }
-    let versions = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if versions.iter().filter(|v| v["storage"] == true).count() != 1 {
-        let shown = json!(versions.iter().map(|v| text(&v["name"])).collect::<Vec<_>>());
-        let why = "must have exactly one version marked as storage version";
-        causes.push(Cause::invalid("spec.versions", &shown, why));
-    }
-    for (i, version) in versions.iter().enumerate() {
-        if !version["schema"]["openAPIV3Schema"].is_object() {
-            causes.push(Cause::required(&format!("spec.versions[{i}].schema.openAPIV3Schema"), "schemas are required"));
-        }
+    let mut causes = check::check(object);
+    if let Some(old) = old {
+        causes.retain(|cause| cause.field != "metadata.name");
+        causes.extend(check::immutable(old, object));
     }
     causes
+}
+
+/// Fills in what a definition may leave out; nothing for other kinds.
+pub(crate) fn fill(resource: &Resource, object: &mut Value) {
+    if &*resource.shelf != SHELF || !object["spec"].is_object() {
+        return;
+    }
+    if text(&object["spec"]["names"]["kind"]).is_empty() {
+        return;
+    }
+    object["spec"]["names"] = names(&object["spec"]);
+    if object["spec"]["conversion"].is_null() {
+        object["spec"]["conversion"] = json!({ "strategy": "None" });
+    }
+    if object["status"].is_null() || object["status"] == json!({}) {
+        object["status"] =
+            json!({ "acceptedNames": { "kind": "", "plural": "" }, "conditions": null, "storedVersions": [] });
+    }
+    let storage = object["spec"]["versions"].as_array().into_iter().flatten().find(|v| v["storage"] == true);
+    let storage = storage.map(|v| v["name"].clone());
+    let mut stored = object["status"]["storedVersions"].as_array().cloned().unwrap_or_default();
+    stored.extend(storage.filter(|name| !stored.contains(name)));
+    object["status"]["storedVersions"] = Value::Array(stored);
+}
+
+/// Marks a definition that is to go: it stays until its objects are gone.
+pub(crate) fn terminate(object: &mut Value) {
+    object::set_meta(object, "deletionGracePeriodSeconds", None);
+    object::set_meta(object, "finalizers", Some(json!([CLEANUP])));
+    let condition = json!({ "type": "Terminating", "status": "True", "reason": "InstanceDeletionPending",
+        "message": "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon", "lastTransitionTime": object::now() });
+    if let Some(conditions) = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+        conditions.retain(|c| c["type"] != "Terminating");
+        conditions.push(condition);
+    }
 }
 
 /// Follows a write of a definition or namespace: serves what is new, passes on what terminates.
@@ -89,27 +107,84 @@ pub(crate) fn after_write(state: &mut State, resource: &Resource, stored: &Store
     }
 }
 
-/// Serves a definition at once and says so in its status.
-fn establish(state: &mut State, resource: &Resource, mut object: Value) {
-    let custom = Arc::new(custom(&object));
-    state.customs.insert(object::meta(&object, "name").to_owned(), custom);
-    let names = names(&object["spec"]);
-    let stored = object["spec"]["versions"].as_array().into_iter().flatten().find(|v| v["storage"] == true);
-    let stored = text(&stored.cloned().unwrap_or_default()["name"]);
-    let mut versions = texts(&object["status"]["storedVersions"]);
-    if !versions.contains(&stored) {
-        versions.push(stored);
-    }
+/// Serves a definition at once, unless its names are taken, and says so in its status.
+fn establish(state: &mut State, resource: &Resource, object: Value) {
+    let name = object::meta(&object, "name").to_owned();
+    let wanted = names(&object["spec"]);
+    let (accepted, refused) = accept(state, &name, &object["spec"]["group"], &wanted);
     let since = condition_time(&object).unwrap_or_else(object::now);
-    let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": since});
-    let status = json!({"acceptedNames": names, "storedVersions": versions, "conditions": [
-        condition("NamesAccepted", "NoConflicts", "no conflicts found"),
-        condition("Established", "InitialNamesAccepted", "the initial names have been accepted")]});
-    if object["status"] != status || object["spec"]["names"] != names {
-        object["status"] = status;
-        object["spec"]["names"] = names;
-        state.put(resource, object);
+    let condition = |kind: &str, holds: bool, reason: &str, message: &str| {
+        json!({"type": kind, "status": if holds { "True" } else { "False" },
+        "reason": reason, "message": message, "lastTransitionTime": since})
+    };
+    let served = refused.is_none() || state.customs.contains_key(&name);
+    let conditions = match &refused {
+        None => json!([
+            condition("NamesAccepted", true, "NoConflicts", "no conflicts found"),
+            condition("Established", true, "InitialNamesAccepted", "the initial names have been accepted")
+        ]),
+        Some((reason, message)) if served => json!([
+            condition("NamesAccepted", false, reason, message),
+            condition("Established", true, "InitialNamesAccepted", "the initial names have been accepted")
+        ]),
+        Some((reason, message)) => json!([
+            condition("NamesAccepted", false, reason, message),
+            condition("Established", false, "NotAccepted", "not all names are accepted")
+        ]),
+    };
+    let mut after = object.clone();
+    after["status"]["acceptedNames"] = accepted;
+    after["status"]["conditions"] = conditions;
+    if served {
+        state.customs.insert(name, Arc::new(custom(&after)));
     }
+    if after["status"] != object["status"] {
+        let mut before = object;
+        let mut managers = Managers::take(&mut before);
+        Managers::take(&mut after);
+        let who = Identity::updater("kube-apiserver", "apiextensions.k8s.io/v1", "status");
+        if let Some(version) = resource.versions.first() {
+            let now = object::now();
+            apply::update(version.ty(), &before, &after, &mut managers, &who, Reach::StatusOnly, &now);
+        }
+        managers.put_into(&mut after);
+        state.put(resource, after);
+    }
+}
+
+/// Which of the wanted names are free in the group, and what the last conflict is.
+fn accept(state: &State, own: &str, group: &Value, wanted: &Value) -> (Value, Option<(&'static str, String)>) {
+    let others: Vec<_> =
+        state.customs.iter().filter(|(name, r)| *name != own && r.group == text(group)).map(|(_, r)| r).collect();
+    let plural = |name: &str| {
+        others.iter().any(|r| r.plural == name || r.singular == name || r.short_names.iter().any(|s| s == name))
+    };
+    let kind = |name: &str| others.iter().any(|r| r.kind == name || r.list_kind == name);
+    let mut accepted = json!({ "plural": "", "kind": "" });
+    let mut refused = None;
+    let said = |name: &str| format!("{} is already in use", Value::from(name));
+    for (field, reason, mixed) in [
+        ("plural", "PluralConflict", false),
+        ("singular", "SingularConflict", false),
+        ("shortNames", "ShortNamesConflict", false),
+        ("kind", "KindConflict", true),
+        ("listKind", "ListKindConflict", true),
+    ] {
+        let all = match &wanted[field] {
+            Value::Array(list) => texts(&Value::Array(list.clone())),
+            other => vec![text(other)],
+        };
+        let taken = all.iter().find(|name| if mixed { kind(name) } else { plural(name) });
+        match taken {
+            Some(name) => refused = Some((reason, said(name))),
+            None if !wanted[field].is_null() => accepted[field] = wanted[field].clone(),
+            None => {}
+        }
+    }
+    if !wanted["categories"].is_null() {
+        accepted["categories"] = wanted["categories"].clone();
+    }
+    (accepted, refused)
 }
 
 fn condition_time(object: &Value) -> Option<String> {
@@ -180,6 +255,7 @@ fn version(listed: &Value) -> Version {
         status: subresources["status"].is_object(),
         scale: scale(&subresources["scale"]),
         columns: listed["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
+        validator: Some(Arc::new(validator::compile(source))),
         source: source.clone(),
     }
 }
@@ -194,6 +270,11 @@ fn scale(scale: &Value) -> Option<Scale> {
         status: path("statusReplicasPath")?,
         selector: path("labelSelectorPath"),
     })
+}
+
+/// True if nobody but the clean-up of its objects holds a definition.
+pub(crate) fn is_free(object: &Value) -> bool {
+    object::finalizers(object).iter().all(|finalizer| *finalizer == CLEANUP)
 }
 
 /// Stops serving a definition.

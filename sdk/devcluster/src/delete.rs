@@ -244,6 +244,10 @@ fn mark(resource: &Resource, value: &mut Value) {
         object::set_at(value, &["status", "phase"], "Terminating".into());
         return;
     }
+    if &*resource.shelf == definitions::SHELF {
+        definitions::terminate(value);
+        return;
+    }
     object::set_meta(value, "deletionGracePeriodSeconds", Some(0.into()));
     raise_generation(value);
 }

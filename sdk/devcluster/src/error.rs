@@ -129,6 +129,7 @@ impl ApiError {
         let dot = if group.is_empty() { "" } else { "." };
         let mut texts: Vec<String> = Vec::new();
         for text in causes.iter().map(|c| format!("{}: {}", c.field, c.message)) {
+            // Each is told once, however often it is a cause.
             if !texts.contains(&text) {
                 texts.push(text);
             }
@@ -221,6 +222,10 @@ impl ApiError {
     /// A patch in none of the forms of patches.
     pub(crate) fn unsupported_patch() -> Self {
         Self { details: Some(json!({})), ..Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type") }
+    }
+
+    pub(crate) fn too_big_because(why: &str) -> Self {
+        Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: {why}"))
     }
 
     pub(crate) fn too_big() -> Self {

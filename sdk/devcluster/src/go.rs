@@ -78,3 +78,110 @@ pub(crate) fn syntax(body: &[u8]) -> String {
     let first = text.chars().next().unwrap_or_default();
     format!("invalid character '{first}' looking for beginning of value")
 }
+
+/// `%v`: `map[a:1 b:[x y]]`.
+pub(crate) fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
+        Value::Object(map) => {
+            let mut pairs: Vec<_> = map.iter().collect();
+            pairs.sort_by_key(|(key, _)| *key);
+            let pairs: Vec<String> = pairs.into_iter().map(|(key, value)| format!("{key}:{}", plain(value))).collect();
+            format!("map[{}]", pairs.join(" "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `%#v`: `map[string]interface {}{"a":1}`.
+pub(crate) fn source(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".into(),
+        Value::Array(items) => {
+            format!("[]interface {{}}{{{}}}", items.iter().map(source).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(map) => {
+            let mut pairs: Vec<_> = map.iter().collect();
+            pairs.sort_by_key(|(key, _)| *key);
+            let pairs: Vec<String> = pairs
+                .into_iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), source(value)))
+                .collect();
+            format!("map[string]interface {{}}{{{}}}", pairs.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The name of the Go type that JSON decodes into.
+pub(crate) fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "%!s(<nil>)",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
+/// The JSON decoder's error for a document that is not what `target` takes; none where it is an object or a list as asked for.
+pub(crate) fn decode_error(bytes: &[u8], target: &str) -> Option<String> {
+    if bytes.trim_ascii().is_empty() {
+        return Some("unexpected end of JSON input".into());
+    }
+    let value: Value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) if error.is_eof() => return Some("unexpected end of JSON input".into()),
+        Err(_) => return Some(syntax_error(bytes)),
+    };
+    let found = match (&value, target.starts_with("[]")) {
+        (Value::Null, _) | (Value::Array(_), true) | (Value::Object(_), false) => return None,
+        (Value::Array(_), _) => "array",
+        (Value::Object(_), _) => "object",
+        (Value::String(_), _) => "string",
+        (Value::Bool(_), _) => "bool",
+        (Value::Number(_), _) => "number",
+    };
+    Some(format!("json: cannot unmarshal {found} into Go value of type {target}"))
+}
+
+/// The commonest syntax errors as Go words them.
+fn syntax_error(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut letters = text.trim_start().chars();
+    let (first, second) = (letters.next().unwrap_or(' '), letters.find(|c| !c.is_whitespace()));
+    match (first, second) {
+        ('{', Some(second)) if second != '"' && second != '}' => {
+            format!("invalid character '{second}' looking for beginning of object key string")
+        }
+        ('{' | '[' | '"', _) => "invalid JSON document".into(),
+        _ => format!("invalid character '{first}' looking for beginning of value"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_look_as_in_go() {
+        assert_eq!(plain(&json!({ "b": [1, "x", null], "a": { "c": true } })), "map[a:map[c:true] b:[1 x <nil>]]");
+        let target = "map[string]interface {}";
+        assert_eq!(decode_error(b"{}", target), None);
+        assert_eq!(
+            decode_error(b"[]", target).unwrap(),
+            format!("json: cannot unmarshal array into Go value of type {target}")
+        );
+        assert_eq!(
+            decode_error(b"{{", target).unwrap(),
+            "invalid character '{' looking for beginning of object key string"
+        );
+        assert_eq!(decode_error(b"{\"a\"", target).unwrap(), "unexpected end of JSON input");
+    }
+}

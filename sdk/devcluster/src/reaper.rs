@@ -176,7 +176,7 @@ fn end_definition(state: &mut State, name: &str) {
         }
     }
     let definitions = state.resources().into_iter().find(|r| &*r.shelf == definitions::SHELF);
-    if let (0, true, Some(definitions)) = (left, object::finalizers(&stored.value()).is_empty(), definitions) {
+    if let (0, true, Some(definitions)) = (left, definitions::is_free(&stored.value()), definitions) {
         definitions::retire(state, name);
         state.remove(&definitions, &stored.key);
     }

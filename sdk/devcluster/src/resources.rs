@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::Named;
 use crate::schema::builtin::{BUILTIN, Row, Sub};
+use crate::schema::validator::Validator;
 use crate::schema::{Schema, Type};
 
 /// One resource in all its versions.
@@ -54,6 +55,8 @@ pub(crate) struct Version {
     pub(crate) scale: Option<Scale>,
     /// Printer columns of a CustomResourceDefinition, as it lists them.
     pub(crate) columns: Vec<Value>,
+    /// The schema's constraints; none for built-in kinds.
+    pub(crate) validator: Option<Arc<Validator>>,
     /// The schema as its author wrote it, for OpenAPI; null for built-in kinds.
     pub(crate) source: Value,
 }
@@ -129,6 +132,7 @@ fn builtin(row: &'static Row) -> Resource {
         status: has("status"),
         scale: has("scale").then(builtin_scale),
         columns: Vec::new(),
+        validator: None,
         source: Value::Null,
     };
     Resource {

@@ -22,6 +22,7 @@ use crate::error::ApiError;
 use crate::go;
 use crate::ledger::is_read;
 use crate::list;
+use crate::options;
 use crate::patch;
 use crate::protobuf;
 use crate::resources::{ABSENT_GROUPS, Resource, Version};
@@ -72,7 +73,7 @@ async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, A
             core.faults.check(place, ask.verb(), (&caller, &Deed::of(ask)))?;
             let resource = find(&core.state.lock(), place)?;
             if resource.version(&place.version).is_none() {
-                return Err(ApiError::no_such_resource());
+                return Err(if resource.custom { ApiError::no_such_path() } else { ApiError::no_such_resource() });
             }
             let endpoints = resource.group.is_empty() && resource.plural == "endpoints";
             let answer = serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await;
@@ -113,7 +114,7 @@ fn find(state: &State, place: &Place) -> Result<Arc<Resource>, ApiError> {
     if known {
         return Err(ApiError::not_implemented(&format!("the path /{}", place.plural)));
     }
-    let group = state.resources().iter().any(|r| r.group == place.group);
+    let group = state.resources().iter().any(|r| r.group == place.group && !r.custom);
     Err(if group { ApiError::no_such_resource() } else { ApiError::no_such_path() })
 }
 
@@ -131,6 +132,9 @@ async fn serve(call: Call<'_>, body: &[u8]) -> Result<Answer, ApiError> {
     if call.resource.namespaced == place.namespace.is_empty()
         && !(place.name.is_empty() && call.resource.namespaced && is_read(ask.verb()))
     {
+        if call.resource.custom && !call.resource.namespaced {
+            return Err(ApiError::no_such_path());
+        }
         let unscoped = call.resource.namespaced && place.name.is_empty();
         return Err(if unscoped { ApiError::method_not_allowed() } else { ApiError::no_such_resource() });
     }
@@ -146,7 +150,7 @@ async fn serve(call: Call<'_>, body: &[u8]) -> Result<Answer, ApiError> {
         (&Method::GET, false) if place.watched => call.list().await,
         (&Method::GET | &Method::HEAD, false) => call.get().await,
         (&Method::POST, true) => {
-            call.check_dry_run("CreateOptions")?;
+            options::check(ask, false)?;
             let (source, body) = (body, call.decode(body)?);
             call.written(|state, write| write::create(state, &Write { source, ..write.clone() }, body))
         }
@@ -203,6 +207,9 @@ impl Call<'_> {
         }
         if self.resource.subs.iter().any(|s| sub.split('/').next() == Some(s.name)) {
             return Err(ApiError::not_implemented(&format!("the subresource {}/{sub}", self.resource.plural)));
+        }
+        if self.resource.custom && matches!(sub, "status" | "scale") {
+            return Err(ApiError::not_found(self.resource.named(&self.place.name)));
         }
         Err(ApiError::no_such_resource())
     }
@@ -312,16 +319,6 @@ impl Call<'_> {
         Asked { core: self.core, caller: &self.caller, book, kind, api_version, manager, namespace }
     }
 
-    fn option(&self, field: &str, reason: &'static str, message: String) -> ApiError {
-        let kind = match self.ask.method {
-            Method::POST => "CreateOptions",
-            Method::PUT => "UpdateOptions",
-            _ => "PatchOptions",
-        };
-        let cause = crate::error::Cause { reason, message, field: field.into() };
-        ApiError::invalid("meta.k8s.io", kind, "", vec![cause])
-    }
-
     fn json(&self, bytes: &[u8]) -> Result<Value, ApiError> {
         let unrecognized = |why: String| {
             let kind = if self.place.subresource == "scale" { "Scale" } else { &self.resource.kind };
@@ -338,33 +335,12 @@ impl Call<'_> {
         }
     }
 
-    /// A dry run goes through all stages, or is none.
-    fn check_dry_run(&self, kind: &str) -> Result<(), ApiError> {
-        let asked: Vec<&str> = self.ask.query.all("dryRun").collect();
-        if asked.iter().all(|one| *one == "All") {
-            return Ok(());
-        }
-        let message = format!("Unsupported value: {}: supported values: \"All\"", json!(asked));
-        let cause = crate::error::Cause { reason: "FieldValueNotSupported", message, field: "dryRun".into() };
-        Err(ApiError::invalid("meta.k8s.io", kind, "", vec![cause]))
-    }
-
     fn write(&self) -> Result<Write<'_>, ApiError> {
         let query = &self.ask.query;
-        self.check_dry_run(match self.ask.method {
-            Method::POST => "CreateOptions",
-            Method::PUT => "UpdateOptions",
-            _ => "PatchOptions",
-        })?;
         let unknown = match query.get("fieldValidation") {
             "Strict" => Unknown::Strict,
             "Ignore" => Unknown::Ignore,
-            "Warn" | "" => Unknown::Warn,
-            other => {
-                let values = "\"\", \"Ignore\", \"Strict\", \"Warn\"";
-                let message = format!("Unsupported value: \"{other}\": supported values: {values}");
-                return Err(self.option("fieldValidation", "FieldValueNotSupported", message));
-            }
+            _ => Unknown::Warn,
         };
         Ok(Write {
             resource: &self.resource,
@@ -389,6 +365,7 @@ impl Call<'_> {
 
     fn written(&self, work: impl FnOnce(&mut State, &Write<'_>) -> Result<Done, ApiError>) -> Result<Answer, ApiError> {
         let render = self.ask.render(false)?;
+        options::check(self.ask, self.ask.verb() == "apply")?;
         let write = self.write()?;
         let done = work(&mut self.core.state.lock(), &write)?;
         let answer = self.show(if done.created { 201 } else { 200 }, &done.stored, render)?;
@@ -405,10 +382,6 @@ impl Call<'_> {
             "application/apply-patch+cbor" => return Err(ApiError::not_implemented("patches in CBOR")),
             _ => return Err(ApiError::unsupported_patch()),
         };
-        if self.ask.query.flag("force") && self.ask.query.has("force") {
-            let message = "Forbidden: may not be specified for non-apply patch".to_owned();
-            return Err(self.option("force", "FieldValueForbidden", message));
-        }
         self.written(|state, write| match self.place.subresource.as_str() {
             "scale" => scale::patch(state, write, kind, bytes),
             _ => write::patch(state, write, kind, bytes),
@@ -416,15 +389,12 @@ impl Call<'_> {
     }
 
     fn apply(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
-        if self.ask.query.get("fieldManager").is_empty() {
-            let message = "Required value: is required for apply patch".to_owned();
-            return Err(self.option("fieldManager", "FieldValueRequired", message));
-        }
-        if self.place.subresource == "scale" {
-            return Err(ApiError::not_implemented("server-side apply of the scale subresource"));
-        }
-        let config = yaml(bytes)?;
-        self.written(|state, write| write::apply(state, write, config))
+        options::check(self.ask, true)?;
+        let config = configuration(bytes)?;
+        self.written(|state, write| match self.place.subresource.as_str() {
+            "scale" => scale::apply(state, write, &config),
+            _ => write::apply(state, write, config),
+        })
     }
 
     fn delete(&self, bytes: &[u8]) -> Result<Answer, ApiError> {
@@ -495,6 +465,21 @@ fn shows_deleted(resource: &Resource) -> bool {
         "podtemplates",
     ];
     resource.group.is_empty() && kinds.contains(&resource.plural.as_str())
+}
+
+/// An applied object. Nothing at all is an object without anything.
+fn configuration(bytes: &[u8]) -> Result<Value, ApiError> {
+    let value = yaml(bytes)?;
+    if value.is_null() {
+        return Ok(json!({}));
+    }
+    match go::decode_error(value.to_string().as_bytes(), "map[string]interface {}") {
+        None => Ok(value),
+        Some(error) => {
+            let what = "error decoding YAML: error unmarshaling JSON: while decoding JSON: ";
+            Err(ApiError::bad_request(format!("{what}{error}")))
+        }
+    }
 }
 
 /// YAML contains JSON. A tree of anchors that unfolds to more than a body may hold is refused by the parser's own limits.

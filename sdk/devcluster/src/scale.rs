@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::apply::managers::{Identity, Managers, describe};
+use crate::apply::{self, Reach};
 use crate::error::{ApiError, Cause};
 use crate::go;
 use crate::object;
@@ -77,8 +79,7 @@ fn check(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
             "{kind} in version \"{named}\" cannot be handled as a Scale: {why}"
         )));
     }
-    let ty = BUILTIN.names.get("autoscaling.v1.Scale").map(|id| Type { schema: &BUILTIN.schema, id: *id });
-    if let Some(why) = ty.and_then(|ty| misfit::find(ty, body)) {
+    if let Some(why) = misfit(body) {
         return Err(ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}")));
     }
     let (name, namespace) = (object::meta(body, "name"), object::meta(body, "namespace"));
@@ -90,32 +91,90 @@ fn check(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
         let what = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(ApiError::bad_request(what));
     }
-    if body["spec"]["replicas"].as_i64().is_some_and(|n| n < 0) {
-        let cause = Cause::invalid("spec.replicas", &body["spec"]["replicas"], "must be greater than or equal to 0");
-        return Err(ApiError::invalid("autoscaling", "Scale", &write.name, vec![cause]));
+    amount(write, &body["spec"]["replicas"])
+}
+
+/// Replicas are none or more.
+fn amount(write: &Write<'_>, replicas: &Value) -> Result<(), ApiError> {
+    if replicas.as_i64().is_none_or(|n| n >= 0) {
+        return Ok(());
     }
-    Ok(())
+    if let Some(scale) = write.version.scale.as_ref().filter(|_| write.resource.custom) {
+        let field = format!(".{}", scale.spec.join("."));
+        let cause = Cause::invalid(&field, replicas, "should be a non-negative integer");
+        let resource = write.resource;
+        return Err(ApiError::invalid(&resource.group, &resource.kind, &write.name, vec![cause]));
+    }
+    let cause = Cause::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
+    Err(ApiError::invalid("autoscaling", "Scale", &write.name, vec![cause]))
 }
 
 /// Writes a Scale back to its object.
 pub(crate) fn replace(state: &mut State, write: &Write<'_>, body: Value) -> Result<Done, ApiError> {
-    let mut value = live(state, write)?;
+    let live = live(state, write)?;
     check(write, &body)?;
+    let mut value = live.clone();
     if let Some(scale) = &write.version.scale {
         let replicas = body["spec"]["replicas"].as_i64().unwrap_or(0);
         object::set_at(&mut value, &scale.spec, replicas.into());
     }
     let version = object::sent_version(&body).map(|v| Value::from(v.to_owned()));
-    if let Some(version) = version {
-        object::set_meta(&mut value, "resourceVersion", Some(version));
-    }
-    write::replace(state, write, value)
+    object::set_meta(&mut value, "resourceVersion", version);
+    write::change(state, write, live, value, None)
 }
 
 /// Patches the Scale of an object.
 pub(crate) fn patch(state: &mut State, write: &Write<'_>, kind: patch::Kind, bytes: &[u8]) -> Result<Done, ApiError> {
     let shown = show(write.version, &live(state, write)?);
     let kind = if kind == patch::Kind::Strategic { patch::Kind::Merge } else { kind };
-    let body = patch::apply(kind, write, &shown, bytes)?;
+    let (body, _) = patch::apply(kind, write, &shown, bytes)?;
+    if let Some(why) = misfit(&body) {
+        return Err(write.unfit(&body.to_string(), &why));
+    }
     replace(state, write, body)
+}
+
+/// The first value of a Scale that is of a wrong type.
+fn misfit(body: &Value) -> Option<String> {
+    let id = BUILTIN.names.get("autoscaling.v1.Scale")?;
+    misfit::find(Type { schema: &BUILTIN.schema, id: *id }, body)
+}
+
+/// Applies the Scale of an object: its replicas are owned at the object, under the name of the subresource.
+pub(crate) fn apply(state: &mut State, write: &Write<'_>, config: &Value) -> Result<Done, ApiError> {
+    let live = live(state, write)?;
+    let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
+    if (text("apiVersion"), text("kind")) != ("autoscaling/v1", "Scale") {
+        let kind = write::named_kind(text("apiVersion"), text("kind"));
+        return Err(ApiError::bad_request(format!("invalid object type: {kind}")));
+    }
+    let mut wanted = json!({});
+    if let (Some(scale), Some(replicas)) = (&write.version.scale, config["spec"].get("replicas")) {
+        amount(write, replicas)?;
+        object::set_at(&mut wanted, &scale.spec, replicas.clone());
+    }
+    let mut base = live.clone();
+    let mut managers = Managers::take(&mut base);
+    // A Scale leaves zero out, so that applying zero adds it, be it there already.
+    if let Some(scale) = &write.version.scale
+        && object::at(&base, &scale.spec).is_some_and(|replicas| *replicas == 0)
+        && let Some((last, parents)) = scale.spec.split_last()
+        && let Some(parent) = parents.iter().try_fold(&mut base, |value, field| value.get_mut(field.as_str()))
+        && let Some(map) = parent.as_object_mut()
+    {
+        map.remove(last);
+    }
+    let who = Identity::applier(&write.manager, &write.resource.api_version(&write.version.name), &write.sub);
+    let mode = (Reach::Everything, write.force);
+    let applied = apply::apply(write.version.ty(), &base, &wanted, &mut managers, &who, mode, &object::now());
+    if !applied.conflicts.is_empty() {
+        let seen = |c: apply::Conflict| apply::Conflict {
+            owner: Identity { version: "autoscaling/v1".into(), ..c.owner },
+            path: ".spec.replicas".into(),
+            ..c
+        };
+        let (message, causes) = describe(&applied.conflicts.into_iter().map(seen).collect::<Vec<_>>());
+        return Err(ApiError::apply_conflict(message, causes));
+    }
+    write::change(state, write, live, applied.object, Some(managers))
 }

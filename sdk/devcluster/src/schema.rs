@@ -2,14 +2,18 @@
 
 pub(crate) mod builtin;
 pub(crate) mod check;
+pub(crate) mod embedded;
 pub(crate) mod fill;
+mod formats;
+pub(crate) mod lists;
 pub(crate) mod misfit;
+pub(crate) mod numbers;
 pub(crate) mod openapi;
 pub(crate) mod settle;
+pub(crate) mod validator;
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
 use serde_json::Value;
 
 /// All types of one schema; nodes refer to one another by number, so that recursive types need no cycles of pointers.
@@ -26,7 +30,6 @@ pub(crate) struct Node {
     pub(crate) strategy: Strategy,
     pub(crate) default: Option<Value>,
     pub(crate) nullable: bool,
-    pub(crate) rules: Option<Box<Rules>>,
 }
 
 /// What a value of a type looks like.
@@ -35,6 +38,8 @@ pub(crate) enum Shape {
     /// Anything: objects merge key by key, lists are atomic.
     #[default]
     Any,
+    /// Anything, of which fields are pruned: what `additionalProperties: true` allows.
+    Bare,
     Scalar(Scalar),
     Object(ObjectShape),
     List(ListShape),
@@ -99,20 +104,6 @@ pub(crate) struct Strategy {
     pub(crate) retain_keys: bool,
 }
 
-/// Value constraints of structural schemas.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Rules {
-    pub(crate) one_of: Vec<Value>,
-    pub(crate) minimum: Option<(f64, bool)>,
-    pub(crate) maximum: Option<(f64, bool)>,
-    pub(crate) pattern: Option<Regex>,
-    pub(crate) length: (Option<u64>, Option<u64>),
-    pub(crate) items: (Option<u64>, Option<u64>),
-    pub(crate) properties: (Option<u64>, Option<u64>),
-    pub(crate) unique: bool,
-    pub(crate) multiple_of: Option<f64>,
-}
-
 /// A type inside a schema; `None` in an `Option<Type>` means undeclared, which behaves like [`Shape::Any`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Type<'a> {
@@ -125,7 +116,6 @@ static ANY: Node = Node {
     strategy: Strategy { merge_key: None, retain_keys: false },
     default: None,
     nullable: true,
-    rules: None,
 };
 
 impl<'a> Type<'a> {

@@ -5,19 +5,19 @@ mod place;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-pub(crate) use self::place::check_kind;
 use self::place::place;
+pub(crate) use self::place::{check_kind, named_kind};
 use crate::access::escalation::Guard;
 use crate::apply::managers::{Identity, Managers, describe};
-use crate::apply::{self, Reach};
+use crate::apply::{self, Reach, last_applied};
 use crate::error::{ApiError, Cause};
 use crate::object;
 use crate::resources::{Resource, StatusReset, Version};
 use crate::schema::{fill, misfit, settle};
 use crate::store::{Key, State, Stored};
-use crate::{defaults, definitions, names, patch, strict, view};
+use crate::{custom, defaults, definitions, go, names, patch, strict, view};
 
 /// A write: where to, by whom, and how strictly.
 #[derive(Debug, Clone)]
@@ -63,12 +63,31 @@ impl Write<'_> {
         self.resource.api_version(&self.version.name)
     }
 
-    fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> Reach {
         match (self.status, self.version.status) {
             (true, _) => Reach::StatusOnly,
             (false, true) => Reach::AllButStatus,
             (false, false) => Reach::Everything,
         }
+    }
+
+    /// What a server has before anything was written: nobody owns what every object of a built-in kind has.
+    fn empty(&self) -> Value {
+        let mut nothing = Value::Object(Map::new());
+        if !self.resource.custom {
+            settle::settle(self.version.ty(), &mut nothing);
+        }
+        nothing
+    }
+
+    fn nameless(&self) -> ApiError {
+        let what = "was undeterminable: name must be provided";
+        ApiError::bad_request(format!("the name of the object ({} based on URL) {what}", self.name))
+    }
+
+    /// A patched object that is none any more.
+    pub(crate) fn unfit(&self, patched: &str, why: &str) -> ApiError {
+        ApiError::invalid("", "", "", vec![Cause::invalid("patch", &patched.into(), why)])
     }
 
     fn not_found(&self) -> ApiError {
@@ -117,11 +136,8 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     admit(&write, &mut body, &mut warnings)?;
     let mut managers = Managers::default();
     let who = Identity::updater(&write.manager, &write.api_version(), "");
-    // Taken before the server adds what nobody owns, such as addresses. What every object of a built-in kind has, nobody owns.
-    let mut nothing = json!({});
-    if !write.resource.custom {
-        settle::settle(write.version.ty(), &mut nothing);
-    }
+    // Taken before the server adds what nobody owns, such as addresses.
+    let nothing = write.empty();
     apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
     begin(state, &write, &mut body)?;
     if let Some(other) = state.get(&write.resource.shelf, &write.key()) {
@@ -165,37 +181,68 @@ pub(crate) fn patch(state: &mut State, write: &Write<'_>, kind: patch::Kind, byt
     let live = write.live(state).ok_or_else(|| write.not_found())?;
     let mut base = live.clone();
     let managers = Managers::take(&mut base);
-    let mut body = patch::apply(kind, write, &base, bytes)?;
-    check_kind(write, &mut body)?;
+    let (mut body, odd) = patch::apply(kind, write, &base, bytes)?;
+    if kind == patch::Kind::Strategic {
+        // The kind is that of the path, whatever such a patch says.
+        body["apiVersion"] = live["apiVersion"].clone();
+        body["kind"] = live["kind"].clone();
+    }
+    if object::meta(&body, "name").is_empty() {
+        let what =
+            format!("the name of the object ({} based on URL) was undeterminable: name must be provided", write.name);
+        return Err(ApiError::bad_request(what));
+    }
+    let shown = body.to_string();
+    check_kind(write, &mut body).map_err(|error| match write.resource.custom {
+        true => error,
+        false => write.unfit(&shown, &error.message),
+    })?;
+    if let Some(why) = misfit::find(write.version.ty(), &body).filter(|_| !write.resource.custom) {
+        return Err(write.unfit(&shown, &why));
+    }
+    if write.unknown == Unknown::Strict {
+        let mut unknown: Vec<String> = fill::prune(write.version.ty(), &mut body.clone())
+            .iter()
+            .map(|path| format!("unknown field \"{path}\""))
+            .collect();
+        unknown.splice(0..0, odd.clone());
+        if !unknown.is_empty() {
+            let patch: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            let shown = if kind == patch::Kind::Strategic { go::plain(&patch) } else { body.to_string() };
+            unknown.sort();
+            return Err(write.unfit(&shown, &format!("strict decoding error: {}", unknown.join(", "))));
+        }
+    }
     place(write, &mut body)?;
     // Only managedFields: [] in a patch resets ownership; otherwise it is kept whatever the patch says.
     if body["metadata"].get("managedFields").is_none() {
         managers.put_into(&mut body);
     }
-    change(state, write, live, body, None)
+    let mut done = change(state, write, live, body, None)?;
+    done.warnings.splice(0..0, odd);
+    Ok(done)
 }
 
 /// Server-side apply.
 pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> Result<Done, ApiError> {
-    if check_kind(write, &mut config).is_err() {
-        let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
-        let (version, kind) = (text("apiVersion"), text("kind"));
-        return Err(ApiError::bad_request(format!("invalid object type: {version}, Kind={kind}")));
+    let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("apiVersion") != write.api_version() || text("kind") != write.resource.kind {
+        let kind = named_kind(text("apiVersion"), text("kind"));
+        return Err(ApiError::bad_request(format!("invalid object type: {kind}")));
     }
     let of = format!(
-        "{}/{}; {}/{}, Kind={}",
+        "{}/{}; {}",
         object::meta(&config, "namespace"),
         object::meta(&config, "name"),
-        write.resource.group,
-        write.version.name,
-        write.resource.kind
+        named_kind(&write.api_version(), &write.resource.kind)
     );
+    let nameless = object::meta(&config, "name").is_empty();
+    let sent = last_applied::copy(&write.manager, &config);
     place(write, &mut config)?;
     if config["metadata"].get("managedFields").is_some_and(|m| !m.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     let mut warnings = Vec::new();
-    fill::drop_nulls(write.version.ty(), &mut config);
     if let Err(why) = apply::typed::check(write.version.ty(), &config) {
         return Err(ApiError::untyped(format!("failed to create typed patch object ({of}): {why}")));
     }
@@ -204,19 +251,27 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
     if !exists && write.status {
         return Err(write.not_found());
     }
-    let mut base = live.clone().unwrap_or_else(|| Value::Object(Map::new()));
+    let mut base = live.clone().unwrap_or_else(|| write.empty());
     let mut managers = Managers::take(&mut base);
     let who = Identity::applier(&write.manager, &write.api_version(), &write.sub);
     let now = object::now();
-    let mode = (write.reach(), write.force);
-    let applied = apply::apply(write.version.ty(), &base, &config, &mut managers, &who, mode, &now);
+    if managers.is_empty() && exists {
+        // What was there before anybody applied has an owner from now on.
+        let before = Identity::updater("before-first-apply", &write.api_version(), &write.sub);
+        apply::update(write.version.ty(), &write.empty(), &base, &mut managers, &before, write.reach(), &now);
+    }
+    let mode = (write.reach(), write.force || last_applied::allows(write, &base, &config, &managers, &who));
+    let mut applied = apply::apply(write.version.ty(), &base, &config, &mut managers, &who, mode, &now);
     if !applied.conflicts.is_empty() {
         let (message, causes) = describe(&applied.conflicts);
         return Err(ApiError::apply_conflict(message, causes));
     }
+    last_applied::renew(sent, &mut applied.object);
     let mut body = applied.object;
-    fill::drop_nulls(write.version.ty(), &mut body);
     let Some(live) = live else {
+        if nameless {
+            return Err(write.nameless());
+        }
         let uid = object::meta(&body, "uid");
         if !uid.is_empty() {
             let why =
@@ -225,61 +280,64 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
         }
         admit(write, &mut body, &mut warnings)?;
         begin(state, write, &mut body)?;
+        managers.stamp(&who, &now);
         let stored = keep(state, write, body, &managers)?;
         return Ok(Done { stored, created: true, warnings });
     };
-    let done = change(state, write, live, body, Some((managers, who)))?;
+    let done = change(state, write, live, body, Some(managers))?;
     Ok(Done { warnings, ..done })
 }
 
 /// Brings a changed object to its shelf. Without `applied`, what changed is recorded for the writing manager.
-fn change(
+pub(crate) fn change(
     state: &mut State,
     write: &Write<'_>,
     mut live: Value,
     mut body: Value,
-    applied: Option<(Managers, Identity)>,
+    applied: Option<Managers>,
 ) -> Result<Done, ApiError> {
-    check_versions(write, &live, &body)?;
+    changes::versions(write, &live, &body)?;
     let stored_version = object::meta(&live, "resourceVersion").to_owned();
     let reset = body["metadata"]
         .get("managedFields")
         .and_then(Value::as_array)
         .is_some_and(|list| list.is_empty() || list.iter().all(|e| e.as_object().is_none_or(Map::is_empty)));
     let before = Managers::take(&mut live);
-    Managers::take(&mut body);
+    let said = Managers::take(&mut body);
     let mut warnings = Vec::new();
     let mut causes = changes::metadata(write.resource, &live, &body);
     carry_over(write, &live, &mut body);
     prepare(write, &mut body, &mut warnings)?;
     carry_over(write, &live, &mut body);
+    definitions::fill(write.resource, &mut body);
     causes.extend(changes::check(write, &live, &body));
     if !causes.is_empty() {
         return Err(write.invalid(&write.name, causes));
     }
     carry_over(write, &live, &mut body);
+    definitions::fill(write.resource, &mut body);
     object::set_meta(&mut body, "resourceVersion", Some(stored_version.as_str().into()));
     raise_generation(write, &live, &mut body);
-    // What a Scale changes bears no time.
-    let now = if write.sub == "scale" { String::new() } else { object::now() };
+    let now = object::now();
     let managers = match applied {
-        Some((mut managers, who)) => {
-            if body != live {
-                managers.stamp(&who, &now);
-            }
-            managers
-        }
-        // Nobody is recorded for an object that was never recorded of.
-        None if before == Managers::default() => before.clone(),
+        Some(managers) => managers,
         None => {
-            let mut managers = if reset { Managers::default() } else { before.clone() };
+            // Who writes may say who owns what; who says nothing leaves it as it is.
+            let mut managers = match (reset, said.is_empty()) {
+                (true, _) => Managers::default(),
+                (false, true) => before.clone(),
+                (false, false) => said,
+            };
             let who = Identity::updater(&write.manager, &write.api_version(), &write.sub);
-            apply::update(write.version.ty(), &live, &body, &mut managers, &who, write.reach(), &now);
+            // Once nobody owns anything, only an apply makes owners again.
+            if !managers.is_empty() {
+                apply::update(write.version.ty(), &live, &body, &mut managers, &who, write.reach(), &now);
+            }
             managers
         }
     };
     settle::unlist(write.version.ty(), &mut body);
-    if body == live && managers == before {
+    if body == live && managers.owns_the_same(&before) {
         let stored = state.get(&write.resource.shelf, &write.key()).ok_or_else(|| write.not_found())?;
         return Ok(Done { stored, created: false, warnings });
     }
@@ -383,10 +441,12 @@ fn prepare(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> R
     fits(write, body)?;
     unknown_fields(write, body, warnings)?;
     if write.resource.custom {
-        fill::defaults(write.version.ty(), body);
+        custom::prepare(write, body)?;
     } else {
+        settle::texts(write.version.ty(), body);
         fill::drop_nulls(write.version.ty(), body);
         defaults::fill(write.resource, body);
+        definitions::fill(write.resource, body);
         settle::settle(write.version.ty(), body);
     }
     Ok(())
@@ -404,6 +464,10 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
             return Err(ApiError::terminating(write.resource.named(&write.name), &write.namespace));
         }
     }
+    if write.resource.custom && state.terminating.contains(&*write.resource.shelf) {
+        let why = "create not allowed while custom resource definition is terminating";
+        return Err(ApiError::forbidden(write.resource.named(&write.name), why));
+    }
     // Nodes register with their status.
     if write.version.status
         && &*write.resource.shelf != "nodes."
@@ -412,6 +476,7 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
         map.remove("status");
     }
     defaults::on_create(state, write.resource, body);
+    definitions::fill(write.resource, body);
     if !write.resource.custom {
         settle::settle(write.version.ty(), body);
     }
@@ -451,42 +516,6 @@ fn free_name(state: &State, write: &Write<'_>, prefix: &str) -> String {
         if state.get(&write.resource.shelf, &Key::new(&write.namespace, &name)).is_none() {
             return name;
         }
-    }
-}
-
-/// Optimistic concurrency: what the client says it saw must be what is there.
-fn check_versions(write: &Write<'_>, live: &Value, body: &Value) -> Result<(), ApiError> {
-    let uid = object::meta(body, "uid");
-    let other = !uid.is_empty() && uid != object::meta(live, "uid");
-    if other && !write.replaces {
-        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
-        let twice = if write.resource.custom { vec![cause] } else { vec![cause.clone(), cause] };
-        return Err(write.invalid(&write.name, twice));
-    }
-    if other {
-        let folder = if write.resource.group.is_empty() || !write.resource.custom {
-            String::new()
-        } else {
-            format!("{}/", write.resource.group)
-        };
-        let place = if write.namespace.is_empty() { String::new() } else { format!("{}/", write.namespace) };
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: /registry/{folder}{}/{place}{}, ResourceVersion: 0, AdditionalErrorMsg: \
-             Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-            write.resource.plural,
-            write.name,
-            object::meta(live, "uid")
-        );
-        return Err(ApiError::conflict(write.resource.named(&write.name), &why));
-    }
-    match object::sent_version(body) {
-        Some(sent) if sent.parse::<u64>().is_err() => {
-            Err(ApiError::untyped(format!("strconv.ParseUint: parsing \"{sent}\": invalid syntax")))
-        }
-        Some(sent) if sent != "0" && sent != object::meta(live, "resourceVersion") => {
-            Err(ApiError::modified(write.resource.named(&write.name)))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -532,7 +561,9 @@ fn raise_generation(write: &Write<'_>, live: &Value, body: &mut Value) {
     let part = |of: &Value| -> Map<String, Value> {
         of.as_object().into_iter().flatten().filter(|(k, _)| counts(k)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
-    if part(live) != part(body) {
+    let annotated = &*write.resource.shelf == "deployments.apps"
+        && live["metadata"].get("annotations") != body["metadata"].get("annotations");
+    if annotated || part(live) != part(body) {
         let generation = live["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
         object::set_meta(body, "generation", Some(generation.into()));
     }

@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod define;
 pub mod kubectl;
 pub mod neutral;
 pub mod stage;

@@ -69,6 +69,19 @@ impl Managers {
         out
     }
 
+    /// True if the same managers own the same fields, whenever that was said.
+    pub(crate) fn owns_the_same(&self, other: &Managers) -> bool {
+        let fields = |managers: &Managers| {
+            managers.entries.iter().map(|(who, e)| (who.clone(), e.set.clone())).collect::<Vec<_>>()
+        };
+        fields(self) == fields(other)
+    }
+
+    /// True if nobody owns anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Writes the managers into an object.
     pub(crate) fn put_into(&self, object: &mut Value) {
         let mut entries: Vec<_> = self.entries.iter().collect();
@@ -98,11 +111,9 @@ impl Managers {
         let before =
             self.entries.iter().find(|(other, _)| other.is(who)).map(|(other, entry)| (other.clone(), entry.clone()));
         let same = before.as_ref().is_some_and(|(other, entry)| entry.set == set && other.version == who.version);
-        let time = if same {
-            before.as_ref().and_then(|(_, entry)| entry.time.clone())
-        } else {
-            Some(now.to_owned()).filter(|t| !t.is_empty())
-        };
+        // An apply is stamped once it is known to change the object; what comes through the scale subresource bears no time.
+        let keeps = same || who.operation == "Apply" || who.subresource == "scale";
+        let time = if keeps { before.as_ref().and_then(|(_, entry)| entry.time.clone()) } else { Some(now.to_owned()) };
         if let Some((other, _)) = before {
             self.entries.remove(&other);
         }

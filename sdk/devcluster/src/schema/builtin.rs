@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use super::{ListKind, ListShape, Node, ObjectShape, Rules, Scalar, Schema, Shape, Strategy};
+use super::{ListKind, ListShape, Node, ObjectShape, Scalar, Schema, Shape, Strategy};
 
 const TYPES: &str = include_str!("../../data/types.txt");
 const RESOURCES: &str = include_str!("../../data/resources.txt");
@@ -153,7 +153,7 @@ impl Reader {
         match body.as_bytes().first() {
             Some(b'[') => {
                 let item = self.parse(&body[1..body.len() - 1]);
-                let shape = Shape::List(ListShape { item, kind: list_kind(flags) });
+                let shape = Shape::List(ListShape { item, kind: list_kind(flags, &body[1..body.len() - 1]) });
                 self.push(Node { shape, strategy, ..Node::default() })
             }
             Some(b'{') => {
@@ -166,14 +166,8 @@ impl Reader {
     }
 
     fn named(&mut self, name: &'static str, atomic: bool, strategy: Strategy) -> usize {
-        if let Some((_, values)) = name.split_once('|') {
-            let rules = Rules { one_of: values.split('|').map(Value::from).collect(), ..Rules::default() };
-            return self.push(Node {
-                shape: Shape::Scalar(Scalar::Text),
-                rules: Some(Box::new(rules)),
-                ..Node::default()
-            });
-        }
+        // Texts of a closed set are texts here.
+        let name = name.split('|').next().unwrap_or(name);
         if let Some(shape) = scalar(name) {
             let letter = name.as_bytes().first().copied().unwrap_or_default();
             if let Some(id) = self.scalars.get(&letter) {
@@ -216,17 +210,43 @@ fn strategy(flags: &'static str) -> (&'static str, Strategy) {
     }
 }
 
-fn list_kind(flags: &str) -> ListKind {
+fn list_kind(flags: &str, item: &str) -> ListKind {
     match flags.strip_prefix("@m(").and_then(|keys| keys.strip_suffix(')')) {
-        Some(keys) => ListKind::Map(keys.split(',').map(|k| (k.into(), key_default(k))).collect()),
+        Some(keys) => ListKind::Map(keys.split(',').map(|k| (k.into(), key_default(item, k))).collect()),
         None if flags == "@s" => ListKind::Set,
         None => ListKind::Atomic,
     }
 }
 
-/// The OpenAPI document leaves defaults out; ports are the only keyed lists with a key that has one.
-fn key_default(key: &str) -> Option<Value> {
-    (key == "protocol").then(|| Value::from("TCP"))
+/// The fields that Go always writes, with their types, by the name of the struct.
+static ALWAYS: LazyLock<HashMap<&'static str, Vec<(&'static str, &'static str)>>> = LazyLock::new(|| {
+    let mut all = HashMap::<_, Vec<_>>::new();
+    let mut current = "";
+    for line in TYPES.lines() {
+        match line.strip_prefix(' ').and_then(|field| field.split_once(' ')) {
+            Some((name, kind)) => {
+                let plain = name.trim_end_matches(['*', '+', '-']);
+                if name[plain.len()..].contains('+') {
+                    all.entry(current).or_default().push((plain, kind.split('|').next().unwrap_or(kind)));
+                }
+            }
+            None => current = line.trim_end_matches('!'),
+        }
+    }
+    all
+});
+
+/// What an absent key stands for: Go's zero where the field is always written; the protocol of a port has a real default.
+fn key_default(item: &str, key: &str) -> Option<Value> {
+    if key == "protocol" {
+        return Some("TCP".into());
+    }
+    let zero = |kind: &str| match kind {
+        "s" => Some(Value::from("")),
+        "i" | "l" => Some(Value::from(0)),
+        _ => None,
+    };
+    ALWAYS.get(item)?.iter().find(|(name, _)| *name == key).and_then(|(_, kind)| zero(kind))
 }
 
 fn scalar(name: &str) -> Option<Shape> {
@@ -255,7 +275,7 @@ mod tests {
         let id = BUILTIN.names["core.v1.Container"];
         let ports = Type { schema: &BUILTIN.schema, id }.field("ports").unwrap();
         let Shape::List(list) = &ports.node().shape else { panic!("ports is not a list") };
-        let keys = vec![("containerPort".into(), None), ("protocol".into(), Some(Value::from("TCP")))];
+        let keys = vec![("containerPort".into(), Some(Value::from(0))), ("protocol".into(), Some(Value::from("TCP")))];
         assert_eq!(list.kind, ListKind::Map(keys));
         assert_eq!(ports.node().strategy.merge_key.as_deref(), Some("containerPort"));
     }

@@ -33,6 +33,15 @@ fn prune_at(ty: Option<Type<'_>>, value: &mut Value, path: &str, dropped: &mut V
                 prune_at(ty.item(), child, &format!("{path}[{i}]"), dropped);
             }
         }
+        (Shape::Bare, Value::Object(map)) => {
+            dropped.extend(map.keys().map(|key| join(path, key)));
+            map.clear();
+        }
+        (Shape::Bare, Value::Array(items)) => {
+            for (i, child) in items.iter_mut().enumerate() {
+                prune_at(Some(ty), child, &format!("{path}[{i}]"), dropped);
+            }
+        }
         _ => {}
     }
 }
@@ -51,6 +60,11 @@ pub(crate) fn defaults(ty: Type<'_>, value: &mut Value) {
                 let child = Type { schema: ty.schema, id: *id };
                 default_field(map, name, child);
             }
+            if let Some(rest) = object.rest.map(|id| Type { schema: ty.schema, id }) {
+                let plain: Vec<String> =
+                    map.keys().filter(|key| !object.fields.contains_key(key.as_str())).cloned().collect();
+                plain.iter().for_each(|key| null_gives_way(map, key, rest));
+            }
             for (key, child) in map.iter_mut() {
                 if let Some(ty) = ty.field(key) {
                     defaults(ty, child);
@@ -59,19 +73,28 @@ pub(crate) fn defaults(ty: Type<'_>, value: &mut Value) {
         }
         (Shape::List(_), Value::Array(items)) => {
             let Some(item) = ty.item() else { return };
-            items.iter_mut().for_each(|child| defaults(item, child));
+            for child in items {
+                if let (Value::Null, false, Some(default)) = (&*child, item.node().nullable, &item.node().default) {
+                    *child = default.clone();
+                }
+                defaults(item, child);
+            }
         }
         _ => {}
     }
 }
 
 fn default_field(map: &mut Map<String, Value>, name: &str, child: Type<'_>) {
-    let node = child.node();
-    if map.get(name).is_some_and(Value::is_null) && !node.nullable && !matches!(node.shape, Shape::Any) {
-        map.remove(name);
-    }
-    if let (None, Some(default)) = (map.get(name), &node.default) {
+    null_gives_way(map, name, child);
+    if let (None, Some(default)) = (map.get(name), &child.node().default) {
         map.insert(name.to_owned(), default.clone());
+    }
+}
+
+fn null_gives_way(map: &mut Map<String, Value>, name: &str, child: Type<'_>) {
+    let node = child.node();
+    if map.get(name).is_some_and(Value::is_null) && !node.nullable {
+        map.remove(name);
     }
 }
 

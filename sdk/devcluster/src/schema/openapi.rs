@@ -1,9 +1,8 @@
 //! Turns a CustomResourceDefinition's structural schema into the schema form that the rest works on.
 
-use regex::Regex;
 use serde_json::Value;
 
-use super::{ListKind, ListShape, Node, ObjectShape, Rules, Scalar, Schema, Shape, Strategy, Type};
+use super::{ListKind, ListShape, Node, ObjectShape, Scalar, Schema, Shape, Strategy, Type};
 use crate::schema::builtin::BUILTIN;
 
 /// Deeper schemas are cut off as "anything"; real definitions stay far below.
@@ -66,7 +65,6 @@ fn node(out: &mut Schema, schema: &Value, depth: usize) -> usize {
         strategy: Strategy::default(),
         default: schema.get("default").cloned(),
         nullable: flag(schema, "nullable"),
-        rules: rules(schema),
     };
     push(out, node)
 }
@@ -117,40 +115,19 @@ fn object(out: &mut Schema, schema: &Value, keep_unknown: bool, depth: usize) ->
         let id = node(out, field, depth + 1);
         object.fields.insert(name.as_str().into(), id);
     }
+    if object.embedded {
+        let text = push(out, Node { shape: Shape::Scalar(Scalar::Text), ..Node::default() });
+        let meta = metadata(out);
+        for (name, id) in [("apiVersion", text), ("kind", text), ("metadata", meta)] {
+            object.fields.insert(name.into(), id);
+        }
+    }
     match schema.get("additionalProperties") {
-        Some(Value::Bool(true)) => object.rest = Some(push(out, Node::default())),
+        Some(Value::Bool(true)) => object.rest = Some(push(out, Node { shape: Shape::Bare, ..Node::default() })),
         Some(rest @ Value::Object(_)) => object.rest = Some(node(out, rest, depth + 1)),
         _ => {}
     }
     let required = schema.get("required").and_then(Value::as_array);
     object.required = required.into_iter().flatten().filter_map(Value::as_str).map(Into::into).collect();
     object
-}
-
-fn rules(schema: &Value) -> Option<Box<Rules>> {
-    let number = |name: &str| schema.get(name).and_then(Value::as_f64);
-    let count = |name: &str| schema.get(name).and_then(Value::as_u64);
-    let bounds = |min: &str, max: &str| (count(min), count(max));
-    let rules = Rules {
-        one_of: schema.get("enum").and_then(Value::as_array).cloned().unwrap_or_default(),
-        minimum: number("minimum").map(|n| (n, flag(schema, "exclusiveMinimum"))),
-        maximum: number("maximum").map(|n| (n, flag(schema, "exclusiveMaximum"))),
-        pattern: schema.get("pattern").and_then(Value::as_str).and_then(|p| Regex::new(p).ok()),
-        length: bounds("minLength", "maxLength"),
-        items: bounds("minItems", "maxItems"),
-        properties: bounds("minProperties", "maxProperties"),
-        unique: flag(schema, "uniqueItems"),
-        multiple_of: number("multipleOf"),
-    };
-    let empty = (None, None);
-    let any = !rules.one_of.is_empty()
-        || rules.minimum.is_some()
-        || rules.maximum.is_some()
-        || rules.pattern.is_some()
-        || rules.length != empty
-        || rules.items != empty
-        || rules.properties != empty
-        || rules.unique
-        || rules.multiple_of.is_some();
-    any.then(|| Box::new(rules))
 }

@@ -41,6 +41,27 @@ pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
     }
 }
 
+/// A null in a map of texts is an empty text, as Go reads it.
+pub(crate) fn texts(ty: Type<'_>, value: &mut Value) {
+    match (&ty.node().shape, value) {
+        (Shape::Object(object), Value::Object(map)) => {
+            for (key, child) in map.iter_mut() {
+                let Some(ty) = ty.field(key) else { continue };
+                let text = matches!(ty.node().shape, Shape::Scalar(Scalar::Text));
+                if child.is_null() && text && !object.fields.contains_key(key.as_str()) {
+                    *child = Value::from("");
+                }
+                texts(ty, child);
+            }
+        }
+        (Shape::List(_), Value::Array(items)) => {
+            let Some(item) = ty.item() else { return };
+            items.iter_mut().for_each(|child| texts(item, child));
+        }
+        _ => {}
+    }
+}
+
 fn fill(object: &ObjectShape, ty: Type<'_>, map: &mut Map<String, Value>) {
     for field in &object.always {
         let Some(child) = ty.field(field) else { continue };
@@ -78,7 +99,9 @@ pub(crate) fn unlist(ty: Type<'_>, value: &mut Value) {
 fn zero(shape: &Shape) -> Value {
     match shape {
         Shape::Object(ObjectShape { rest: None, .. }) => json!({}),
-        Shape::Object(_) | Shape::List(ListShape { .. }) | Shape::Any | Shape::Scalar(Scalar::Time) => Value::Null,
+        Shape::Object(_) | Shape::List(ListShape { .. }) | Shape::Any | Shape::Bare | Shape::Scalar(Scalar::Time) => {
+            Value::Null
+        }
         Shape::Scalar(Scalar::Integer | Scalar::Long | Scalar::Number | Scalar::IntOrText) => json!(0),
         Shape::Scalar(Scalar::Boolean) => json!(false),
         Shape::Scalar(Scalar::Quantity) => json!("0"),

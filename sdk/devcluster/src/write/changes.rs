@@ -3,24 +3,23 @@
 use serde_json::Value;
 
 use super::Write;
-use crate::error::Cause;
+use crate::error::{ApiError, Cause};
 use crate::object;
 use crate::resources::Resource;
-use crate::schema::check;
-use crate::{definitions, names, validate};
+use crate::{custom, definitions, names, validate};
 
 /// Every fault of a new object.
 pub(super) fn created(write: &Write<'_>, body: &Value) -> Vec<Cause> {
     let mut causes = names::check(write.resource, body);
-    causes.extend(content(write, body));
+    causes.extend(content(write, body, None));
     causes
 }
 
-fn content(write: &Write<'_>, body: &Value) -> Vec<Cause> {
+fn content(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec<Cause> {
     if write.resource.custom {
-        return check::check(write.version.ty(), body);
+        return custom::check(write, body, old);
     }
-    let mut causes = definitions::check(write.resource, body);
+    let mut causes = definitions::check(write.resource, body, old);
     causes.extend(validate::object(write.resource, write.version.ty(), body));
     causes
 }
@@ -32,7 +31,7 @@ pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value) -> Vec<Cause>
         causes.extend(validate::change(write.resource, &write.sub, live, body));
     }
     if write.sub != "status" || write.resource.custom {
-        causes.extend(content(write, body));
+        causes.extend(content(write, body, Some(live)));
     }
     causes
 }
@@ -85,4 +84,40 @@ pub(super) fn finalizers_of_namespace(write: &Write<'_>, live: &Value, body: &mu
     let spec = body["spec"].clone();
     *body = live.clone();
     body["spec"] = spec;
+}
+
+/// Optimistic concurrency: what the client says it saw must be what is there.
+pub(super) fn versions(write: &Write<'_>, live: &Value, body: &Value) -> Result<(), ApiError> {
+    let uid = object::meta(body, "uid");
+    let other = !uid.is_empty() && uid != object::meta(live, "uid");
+    if other && !write.replaces {
+        let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
+        let twice = if write.resource.custom { vec![cause] } else { vec![cause.clone(), cause] };
+        return Err(write.invalid(&write.name, twice));
+    }
+    if other {
+        let folder = if write.resource.group.is_empty() || !write.resource.custom {
+            String::new()
+        } else {
+            format!("{}/", write.resource.group)
+        };
+        let place = if write.namespace.is_empty() { String::new() } else { format!("{}/", write.namespace) };
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{folder}{}/{place}{}, ResourceVersion: 0, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            write.resource.plural,
+            write.name,
+            object::meta(live, "uid")
+        );
+        return Err(ApiError::conflict(write.resource.named(&write.name), &why));
+    }
+    match object::sent_version(body) {
+        Some(sent) if sent.parse::<u64>().is_err() => {
+            Err(ApiError::untyped(format!("strconv.ParseUint: parsing \"{sent}\": invalid syntax")))
+        }
+        Some(sent) if sent != "0" && sent != object::meta(live, "resourceVersion") => {
+            Err(ApiError::modified(write.resource.named(&write.name)))
+        }
+        _ => Ok(()),
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Write;
-use crate::error::ApiError;
+use crate::error::{ApiError, Cause};
 use crate::resources::BUILTINS;
 use crate::{go, object};
 
@@ -25,23 +25,29 @@ pub(crate) fn check_kind(write: &Write<'_>, body: &mut Value) -> Result<(), ApiE
     if version == expected && kind == *own {
         return Ok(());
     }
+    if write.resource.custom && version != expected {
+        let what =
+            format!("the API version in the data ({version}) does not match the expected API version ({expected})");
+        return Err(ApiError::bad_request(what));
+    }
+    if write.resource.custom {
+        let cause = Cause::invalid("kind", &kind.into(), &format!("must be {own}"));
+        return Err(ApiError::invalid(&write.resource.group, kind, object::meta(body, "name"), vec![cause]));
+    }
     let (group, name) = version.rsplit_once('/').unwrap_or(("", version));
     let known = BUILTINS.iter().any(|r| r.group == group && r.kind == kind && r.version(name).is_some());
-    if !write.resource.custom && !group.is_empty() && group == write.resource.group && kind == *own {
+    if !group.is_empty() && group == write.resource.group && kind == *own {
         return Err(ApiError::bad_request(format!(
             "the API version in the data ({version}) does not match the expected API version ({expected})"
         )));
     }
-    let why = if write.resource.custom {
-        format!("expected {expected}")
-    } else if known {
+    let why = if known {
         let package = write.resource.group.split('.').next().filter(|p| !p.is_empty()).unwrap_or("core");
         format!("converting ({name}.{kind}) to ({package}.{own}): unknown conversion")
     } else {
         go::unregistered(kind, version)
     };
-    let of = if write.resource.custom { format!(" of group \"{group}\"") } else { String::new() };
-    Err(ApiError::bad_request(format!("{kind} in version \"{name}\"{of} cannot be handled as a {own}: {why}")))
+    Err(ApiError::bad_request(format!("{kind} in version \"{name}\" cannot be handled as a {own}: {why}")))
 }
 
 /// Puts the path's namespace and name into the body, or refuses a body that has others.
@@ -72,4 +78,10 @@ pub(super) fn place(write: &Write<'_>, body: &mut Value) -> Result<(), ApiError>
         )));
     }
     Ok(())
+}
+
+/// A kind as Go writes it: `/v1, Kind=Pod`.
+pub(crate) fn named_kind(version: &str, kind: &str) -> String {
+    let slash = if version.contains('/') { "" } else { "/" };
+    format!("{slash}{version}, Kind={kind}")
 }

@@ -1,6 +1,8 @@
 //! All cases, by area.
 
 mod access;
+mod apply;
+mod definitions;
 mod deletes;
 mod discovery;
 mod forms;
@@ -12,7 +14,12 @@ mod kubectl_write;
 mod life;
 mod lists;
 mod objects;
+mod patches;
+mod refused;
 mod reviews;
+mod rules;
+mod schemas;
+mod strategic;
 mod subresources;
 mod tables;
 mod tools;
@@ -40,6 +47,13 @@ pub(crate) fn all() -> Vec<Case> {
         tables::cases(),
         validation::cases(),
         watches::cases(),
+        patches::cases(),
+        strategic::cases(),
+        apply::cases(),
+        schemas::cases(),
+        rules::cases(),
+        refused::cases(),
+        definitions::cases(),
     ]
     .concat()
 }
