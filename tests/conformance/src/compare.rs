@@ -63,7 +63,8 @@ pub(crate) fn verdict(case: &Case, real: &Held, embedded: &Held) -> Verdict {
         return Verdict::Differs(text);
     }
     let codes = real.steps.iter().map(|s| s.code).collect();
-    Verdict::Same { codes, asides: real.asides.iter().map(|(_, why)| why.clone()).collect() }
+    let asides: std::collections::BTreeSet<String> = real.asides.iter().map(|(_, why)| why.clone()).collect();
+    Verdict::Same { codes, asides: asides.into_iter().collect() }
 }
 
 fn differences(real: &Held, embedded: &Held) -> Option<String> {

@@ -159,7 +159,6 @@ async fn patch_in_all_ways(talk: &Talk) -> Result<()> {
         ("patch configmap one -p", r#"{"metadata":{"labels":{"tier":"edge"}}}"#),
         ("managers configmap one", ""),
         ("patch configmap none -p", r#"{"data":{"a":"b"}}"#),
-        ("patch configmap one --type=merge -p", r#"{"data":{"a":1}}"#),
         ("apply --server-side -f -", DEPLOYMENT),
         (
             "patch deployment web -p",

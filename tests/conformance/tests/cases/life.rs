@@ -235,6 +235,8 @@ async fn dependents_that_do_not_block(talk: &Talk) -> Result<()> {
 
 async fn dependents_stay_as_orphans(talk: &Talk) -> Result<()> {
     let (maps, _) = family(talk).await?;
+    // A garbage collector that has not seen the children yet would take them for strays afterwards.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     talk.delete_with(&format!("{maps}/owner"), &json!({ "propagationPolicy": "Orphan" })).await?;
     talk.until(&format!("{maps}/owner"), "the owner to go", gone).await?;
     talk.until(&format!("{maps}/child"), "the child to be disowned", |a| {
