@@ -113,9 +113,10 @@ fn every_licence_is_allowed() {
 }
 
 /// Crates that are in the tree in several versions, each because of somebody else's dependency. Whoever adds one says why here.
-const DUPLICATES: [(&str, &str); 18] = [
+const DUPLICATES: [(&str, &str); 19] = [
     ("base64", "jsonschema and k8s-openapi are one behind kube"),
-    ("bit-vec", "proptest and rcgen's yasna"),
+    ("bit-set", "jsonschema's fancy-regex is behind cel's antlr4rust"),
+    ("bit-vec", "with bit-set, and rcgen's yasna"),
     ("cpufeatures", "sha2 and rand's chacha20"),
     ("embedded-io", "wasmtime's postcard asks for both itself"),
     ("getrandom", "ring, ahash and rand are each at their own"),
