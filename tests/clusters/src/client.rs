@@ -92,6 +92,18 @@ impl Looker {
         }
     }
 
+    /// Installs a custom resource definition and waits until it is established.
+    pub async fn define(&self, definition: &Value) -> Result<()> {
+        let name = definition["metadata"]["name"].as_str().context("a definition without a name")?;
+        let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+        self.apply(&path, "installer", definition).await?;
+        let established = |definition: &Value| {
+            let conditions = definition["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+            conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True")
+        };
+        self.until_there(&path, "an established definition", established).await.map(drop)
+    }
+
     /// Deletes; fine where it is not there.
     pub async fn delete(&self, path: &str) -> Result<()> {
         match self.send("DELETE", path, "application/json", vec![]).await? {

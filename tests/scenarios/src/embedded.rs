@@ -12,17 +12,6 @@ use crate::{client::Looker, site::Site, wait};
 const PLUGINS: &str = "/apis/motet.dev/v1alpha1/plugins";
 const MEMBERS: &str = "/apis/motet.dev/v1alpha1/members";
 const SYSTEM: &str = "/api/v1/namespaces/motet-system";
-/// Installs a custom resource definition and waits until it is served.
-pub(crate) async fn install(look: &Looker, crd: &Value) -> Result<()> {
-    let name = crd["metadata"]["name"].as_str().context("a custom resource definition without a name")?;
-    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-    look.apply(&path, "installer", crd).await?;
-    let established = |crd: &Value| {
-        let conditions = crd["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-        conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True")
-    };
-    look.until_there(&path, "an established definition", established).await.map(drop)
-}
 
 /// The hub: a cluster with Motet's custom resources.
 pub struct Hub(pub Site);
@@ -35,8 +24,8 @@ impl Hub {
 
     /// Makes a cluster a hub.
     pub async fn on(hub: Site) -> Result<Self> {
-        install(&hub.look, &motet_catalog::crd::plugin()).await?;
-        install(&hub.look, &motet_catalog::crd::member()).await?;
+        hub.look.define(&motet_catalog::crd::plugin()).await?;
+        hub.look.define(&motet_catalog::crd::member()).await?;
         hub.look.namespace("motet-system", &[]).await?;
         Ok(Self(hub))
     }

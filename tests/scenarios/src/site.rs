@@ -12,7 +12,7 @@ use motet_devcluster::{Cluster, Options};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::{client::Looker, embedded::install, real::RealCluster, wire::Wire};
+use crate::{client::Looker, real::RealCluster, wire::Wire};
 
 /// The token of the client that looks; the host never gets it, so that its own can be revoked.
 const LOOKER: &str = "looker";
@@ -134,7 +134,7 @@ impl Site {
     /// Installs a custom resource definition from a YAML file.
     pub async fn install(&self, file: &Path) -> Result<()> {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        install(&self.look, &serde_yaml::from_str(&text)?).await
+        self.look.define(&serde_yaml::from_str(&text)?).await
     }
 
     /// What was written to it so far, the host's own Leases aside: who, verb, path and code. Empty of a real cluster.

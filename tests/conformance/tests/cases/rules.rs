@@ -4,6 +4,8 @@ use anyhow::Result;
 use motet_conformance::{Talk, cases, define::DEFINITIONS, talk::patch};
 use serde_json::{Value, json};
 
+use super::tools::tried;
+
 cases! {
     "definitions":
     rules_compare_fields,
@@ -21,17 +23,6 @@ cases! {
 async fn with(talk: &Talk, rules: Value, properties: Value) -> Result<String> {
     let spec = json!({ "type": "object", "properties": properties, "x-kubernetes-validations": rules });
     talk.define(&talk.widget(&json!({ "type": "object", "properties": { "spec": spec } }))).await
-}
-
-fn widget(talk: &Talk, name: &str, spec: Value) -> Value {
-    json!({ "apiVersion": format!("{}/v1", talk.group()), "kind": "Widget", "metadata": { "name": name }, "spec": spec })
-}
-
-async fn tried(talk: &Talk, path: &str, values: &[Value]) -> Result<()> {
-    for (i, value) in values.iter().enumerate() {
-        talk.post(path, &widget(talk, &format!("w{i}"), value.clone())).await?;
-    }
-    Ok(())
 }
 
 async fn changed(talk: &Talk, path: &str, values: &[Value]) -> Result<()> {

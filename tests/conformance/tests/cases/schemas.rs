@@ -4,6 +4,8 @@ use anyhow::Result;
 use motet_conformance::{Talk, cases, talk::patch};
 use serde_json::{Value, json};
 
+use super::tools::{tried, widget};
+
 cases! {
     "definitions":
     types_are_checked,
@@ -33,18 +35,6 @@ cases! {
 async fn with(talk: &Talk, properties: Value) -> Result<String> {
     let spec = json!({ "type": "object", "properties": properties });
     talk.define(&talk.widget(&json!({ "type": "object", "properties": { "spec": spec } }))).await
-}
-
-fn widget(talk: &Talk, name: &str, spec: Value) -> Value {
-    json!({ "apiVersion": format!("{}/v1", talk.group()), "kind": "Widget", "metadata": { "name": name }, "spec": spec })
-}
-
-/// Posts one object per value of `spec`.
-async fn tried(talk: &Talk, path: &str, values: &[Value]) -> Result<()> {
-    for (i, value) in values.iter().enumerate() {
-        talk.post(path, &widget(talk, &format!("w{i}"), value.clone())).await?;
-    }
-    Ok(())
 }
 
 async fn types_are_checked(talk: &Talk) -> Result<()> {

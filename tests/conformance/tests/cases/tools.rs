@@ -75,3 +75,16 @@ pub(crate) async fn change_each(talk: &Talk, collection: &str, base: &Value, cha
     talk.ask(Method::DELETE, &path).unkept().send().await?;
     Ok(())
 }
+
+/// A Widget of the case's group.
+pub(super) fn widget(talk: &Talk, name: &str, spec: Value) -> Value {
+    json!({ "apiVersion": format!("{}/v1", talk.group()), "kind": "Widget", "metadata": { "name": name }, "spec": spec })
+}
+
+/// Posts one Widget per value of `spec`.
+pub(super) async fn tried(talk: &Talk, path: &str, values: &[Value]) -> Result<()> {
+    for (i, value) in values.iter().enumerate() {
+        talk.post(path, &widget(talk, &format!("w{i}"), value.clone())).await?;
+    }
+    Ok(())
+}

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use motet_scenarios::{client::Looker, wait};
 use serde_json::{Value, json};
 
-use crate::kit::{ALL, EDGE, EDGE_SERVICES, MEMBERS_OF_A_STAGE, Stage, define, edge_service, shipped_definition};
+use crate::kit::{ALL, EDGE, EDGE_SERVICES, MEMBERS_OF_A_STAGE, Stage, edge_service, shipped_definition};
 
 const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/edgeservices.apps.motet.dev";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/default/deployments/web";
@@ -44,14 +44,14 @@ async fn definitions_come_change_and_go_and_only_their_binding_notices() -> Resu
     let parked = stage.host().binding(EDGE, "crd-0", "Parked").await?;
     assert_eq!(parked["reason"], "KindMissing", "{parked}");
     stage.works(0, "without").await?;
-    define(&look, &shipped_definition(EDGE)?).await?;
+    look.define(&shipped_definition(EDGE)?).await?;
     stage.host().binding(EDGE, "crd-0", "Active").await?;
     look.create(EDGE_SERVICES, &edge_service("web")).await?;
     deployed(&stage, &look, 2).await?;
 
     // A new version is served, then it is the one that is stored: the plugin goes on with its own.
     for (stored, replicas) in [("v1", 3), ("v2", 4)] {
-        define(&look, &two_versions(stored, json!({ "strategy": "None" }))?).await?;
+        look.define(&two_versions(stored, json!({ "strategy": "None" }))?).await?;
         look.patch(&web, &json!({ "spec": { "replicas": replicas } })).await?;
         deployed(&stage, &look, replicas).await?;
     }
@@ -66,7 +66,7 @@ async fn definitions_come_change_and_go_and_only_their_binding_notices() -> Resu
     until(&stage, &look, DEPLOYMENT, "the Deployment to be cleaned up", Value::is_null).await?;
     stage.host().binding(EDGE, "crd-0", "Parked").await?;
     stage.works(0, "without-again").await?;
-    define(&look, &shipped_definition(EDGE)?).await?;
+    look.define(&shipped_definition(EDGE)?).await?;
     stage.host().binding(EDGE, "crd-0", "Active").await?;
     look.create(EDGE_SERVICES, &edge_service("web")).await?;
     deployed(&stage, &look, 2).await?;
@@ -82,14 +82,14 @@ async fn a_conversion_that_is_down_concerns_its_kind_alone() -> Result<()> {
     deployed(&stage, &look, 2).await?;
 
     // Stored as v2 from now on, the object too.
-    define(&look, &two_versions("v2", json!({ "strategy": "None" }))?).await?;
+    look.define(&two_versions("v2", json!({ "strategy": "None" }))?).await?;
     look.patch(&web, &json!({ "spec": { "replicas": 3 } })).await?;
     deployed(&stage, &look, 3).await?;
 
     // What is stored as v2 has to be converted for readers of v1, by somebody who is not there.
     let nobody = json!({ "strategy": "Webhook", "webhook": { "conversionReviewVersions": ["v1"],
         "clientConfig": { "url": "https://127.0.0.1:1/convert" } } });
-    define(&look, &two_versions("v2", nobody)?).await?;
+    look.define(&two_versions("v2", nobody)?).await?;
     wait::until("the kind not to be readable", || async {
         match look.get(&web).await {
             Err(_) => Ok(()),
@@ -108,7 +108,7 @@ async fn a_conversion_that_is_down_concerns_its_kind_alone() -> Result<()> {
     })
     .await?;
 
-    define(&look, &two_versions("v2", json!({ "strategy": "None" }))?).await?;
+    look.define(&two_versions("v2", json!({ "strategy": "None" }))?).await?;
     wait::until("the kind to be readable again", || async {
         look.patch(&web, &json!({ "spec": { "replicas": 7 } })).await.map(drop).map_err(|e| e.to_string())
     })
@@ -123,7 +123,7 @@ async fn a_scope_other_than_the_plugin_thinks_is_said_and_nothing_spins() -> Res
     let look = stage.members[0].look.clone();
     let mut definition = shipped_definition(EDGE)?;
     definition["spec"]["scope"] = json!("Cluster");
-    define(&look, &definition).await?;
+    look.define(&definition).await?;
     stage.start_host()?;
     stage.register(0, "admin").await?;
     stage.register_others().await?;

@@ -52,7 +52,7 @@ impl Judged {
     /// Installs the custom resources of the example plugins.
     pub(crate) async fn install(&self) -> Result<()> {
         for plugin in [EDGE, BUDGET] {
-            define(&self.look, &shipped_definition(plugin)?).await?;
+            self.look.define(&shipped_definition(plugin)?).await?;
         }
         Ok(())
     }
@@ -67,20 +67,6 @@ impl Judged {
 pub(crate) fn shipped_definition(plugin: &str) -> Result<Value> {
     let file = motet_scenarios::repository().join("plugins").join(plugin).join("crd.yaml");
     Ok(serde_yaml::from_str(&fs::read_to_string(file)?)?)
-}
-
-/// Installs a custom resource definition and waits until it is served.
-pub(crate) async fn define(look: &Looker, definition: &Value) -> Result<()> {
-    let name = definition["metadata"]["name"].as_str().context("a definition without a name")?;
-    let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
-    look.apply(&path, "installer", definition).await?;
-    wait::until(&format!("{name} to be established"), || async {
-        let seen = look.get(&path).await.map_err(|e| e.to_string())?.ok_or("gone")?["status"]["conditions"].clone();
-        let conditions = seen.as_array().cloned().unwrap_or_default();
-        let established = conditions.iter().any(|c| c["type"] == "Established" && c["status"] == "True");
-        if established { Ok(()) } else { Err(seen.to_string()) }
-    })
-    .await
 }
 
 /// Every plugin that ships.
@@ -147,7 +133,7 @@ impl Stage {
     pub(crate) async fn bare(prefix: &str, members: usize, plugins: &[&str]) -> Result<Self> {
         let hub = Judged::start(&format!("{prefix}-hub")).await?;
         for definition in [motet_catalog::crd::plugin(), motet_catalog::crd::member()] {
-            define(&hub.look, &definition).await?;
+            hub.look.define(&definition).await?;
         }
         hub.look.namespace("motet-system", &[]).await?;
         let names: Vec<String> = (0..members).map(|index| format!("{prefix}-{index}")).collect();
