@@ -15,14 +15,15 @@ fn metadata() -> Metadata {
 }
 
 /// DESIGN section 3: all -> core; the edges below; app -> all; nobody -> app; no others.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("motet-core", &[]),
     ("motet-cluster", &["motet-core"]),
     ("motet-watch", &["motet-core"]),
     ("motet-queue", &["motet-core"]),
     ("motet-runtime", &["motet-core"]),
     ("motet-fleet", &["motet-core", "motet-cluster", "motet-watch"]),
-    ("motet-catalog", &["motet-core", "motet-cluster", "motet-runtime"]),
+    ("motet-oci", &["motet-core"]),
+    ("motet-catalog", &["motet-core", "motet-cluster", "motet-runtime", "motet-oci"]),
     ("motet-dispatch", &["motet-core", "motet-queue", "motet-watch"]),
     (
         "motet-host",
@@ -33,6 +34,7 @@ const EDGES: [(&str, &[&str]); 9] = [
             "motet-fleet",
             "motet-queue",
             "motet-runtime",
+            "motet-oci",
             "motet-catalog",
             "motet-dispatch",
         ],
@@ -113,10 +115,13 @@ fn every_licence_is_allowed() {
 }
 
 /// Crates that are in the tree in several versions, each because of somebody else's dependency. Whoever adds one says why here.
-const DUPLICATES: [(&str, &str); 19] = [
+const DUPLICATES: [(&str, &str); 22] = [
     ("base64", "jsonschema and k8s-openapi are one behind kube"),
     ("bit-set", "jsonschema's fancy-regex is behind cel's antlr4rust"),
     ("bit-vec", "with bit-set, and rcgen's yasna"),
+    ("darling", "oci-spec's derive_builder is behind kube-derive"),
+    ("darling_core", "with darling"),
+    ("darling_macro", "with darling"),
     ("cpufeatures", "sha2 and rand's chacha20"),
     ("embedded-io", "wasmtime's postcard asks for both itself"),
     ("getrandom", "ring, ahash and rand are each at their own"),
