@@ -77,6 +77,7 @@ pub(crate) fn plugins(host: &Host, name: Option<&str>) -> Value {
             "since": p.since,
             "members": Host::counts(&p, &bindings),
             "conditions": p.conditions,
+            "revisions": p.revisions.iter().map(|good| json!({ "digest": good.digest, "from": good.origin.from, "signedBy": good.origin.signed_by, "since": good.since })).collect::<Vec<_>>(),
             "watches": watches,
             "needs": needs,
             "grants": p.grants,

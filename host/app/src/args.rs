@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, ffi::OsString, fs, net::SocketAddr, path::PathB
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use motet_cluster::Allow;
 use motet_core::units::parse_duration;
+use motet_oci::{HostPattern, Rules};
 
 /// One host that runs sandboxed Kubernetes controllers for a whole fleet of clusters.
 ///
@@ -89,6 +90,26 @@ pub struct Args {
     #[arg(long, value_name = "LIST", env = "MOTET_ALLOW_KUBECONFIG", value_delimiter = ',', value_parser = allow)]
     pub allow_kubeconfig: Vec<Allow>,
 
+    /// Registries that plugins' images may be in: HOST, HOST:PORT or *.DOMAIN; any where not given.
+    #[arg(long, value_name = "LIST", env = "MOTET_REGISTRIES", value_delimiter = ',', value_parser = HostPattern::parse)]
+    pub registries: Vec<HostPattern>,
+
+    /// Further hosts that a registry may send this host to: token services, blob storage.
+    #[arg(long, value_name = "LIST", env = "MOTET_REGISTRY_HOSTS", value_delimiter = ',', value_parser = HostPattern::parse)]
+    pub registry_hosts: Vec<HostPattern>,
+
+    /// What registries may be besides TLS servers elsewhere: plain-http (where the Plugin asks for it too), loopback.
+    #[arg(long, value_name = "LIST", env = "MOTET_ALLOW_REGISTRY", value_delimiter = ',')]
+    pub allow_registry: Vec<AllowRegistry>,
+
+    /// Time between two looks at a tag; a tenth of it is jitter.
+    #[arg(long, value_name = "TIME", env = "MOTET_REGISTRY_INTERVAL", default_value = "5m", value_parser = duration)]
+    pub registry_interval: Duration,
+
+    /// YAML file that says whose signatures components from where must have; nobody's where not given.
+    #[arg(long, value_name = "FILE", env = "MOTET_VERIFY")]
+    pub verify: Option<PathBuf>,
+
     /// `text` or `json`; text on a terminal, else json, where not given.
     #[arg(long, value_name = "FORMAT", env = "MOTET_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -96,6 +117,15 @@ pub struct Args {
     /// What is logged, in RUST_LOG syntax.
     #[arg(long, value_name = "FILTER", env = "MOTET_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
+}
+
+/// What a registry may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AllowRegistry {
+    /// Without TLS.
+    PlainHttp,
+    /// On this machine.
+    Loopback,
 }
 
 /// How log lines look.
@@ -127,6 +157,16 @@ impl Args {
         let Some(path) = &first.config else { return Ok(first) };
         let command = with_file(Self::command(), path)?;
         Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+
+    /// Where images' packets may go.
+    pub fn registry_rules(&self) -> Rules {
+        Rules {
+            registries: self.registries.clone(),
+            hosts: self.registry_hosts.clone(),
+            plain_http: self.allow_registry.contains(&AllowRegistry::PlainHttp),
+            loopback: self.allow_registry.contains(&AllowRegistry::Loopback),
+        }
     }
 
     /// What member kubeconfigs may use.

@@ -4,6 +4,7 @@
 
 mod api;
 pub mod args;
+mod budget;
 mod exposition;
 mod fence;
 mod host;
@@ -12,6 +13,7 @@ mod hub;
 mod lease;
 mod logs;
 mod metrics;
+mod plugin_status;
 mod publish;
 mod shutdown;
 mod transitions;

@@ -4,11 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use motet_catalog::{
-    PluginState, PluginStatus,
-    crd::MemberStatus as Published,
-    object::{ConditionStatus, Members, PluginObjectStatus},
-};
+use motet_catalog::{PluginState, PluginStatus, crd::MemberStatus as MemberObjectStatus};
 use motet_core::{
     ApiError, Gvk, Meta, ObjectName, Resource,
     names::HOST_MANAGER,
@@ -20,22 +16,35 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use tokio::time::Instant;
+
 use crate::{
+    budget::Budget,
     host::Host,
+    plugin_status,
     transitions::{Standing, Transitions},
 };
 
 /// How often the hub is told.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Writes per round: 250 flapping members cost the hub no more.
-const PER_ROUND: usize = 10;
+/// Objects that are new, or new to this host, and written per round.
+const NEW_PER_ROUND: usize = 10;
+
+/// What was last written of a member.
+#[derive(Default)]
+struct Published {
+    labels: Value,
+    status: Value,
+    at: Option<Instant>,
+}
 
 /// Writes to the hub what changed since it was last written.
 pub(crate) struct Publisher {
     host: Host,
     hub: Arc<dyn MemberApi>,
     plugins: BTreeMap<String, Value>,
-    members: BTreeMap<String, Value>,
+    members: BTreeMap<String, Published>,
+    budget: Budget,
     transitions: Transitions,
     /// Whether members that an earlier host published have been looked for.
     swept: bool,
@@ -44,7 +53,15 @@ pub(crate) struct Publisher {
 impl Publisher {
     pub(crate) fn new(host: Host, hub: Arc<dyn MemberApi>) -> Self {
         let transitions = Transitions::new(hub.clone());
-        Self { host, hub, plugins: BTreeMap::new(), members: BTreeMap::new(), transitions, swept: false }
+        Self {
+            host,
+            hub,
+            plugins: BTreeMap::new(),
+            members: BTreeMap::new(),
+            budget: Budget::new(),
+            transitions,
+            swept: false,
+        }
     }
 
     /// Publishes until `stop`.
@@ -56,8 +73,8 @@ impl Publisher {
                 () = stop.cancelled() => return,
                 _ = interval.tick() => {}
             }
-            let mut left = PER_ROUND;
-            for done in [self.publish_plugins(&mut left).await, self.publish_members(&mut left).await] {
+            let mut new = NEW_PER_ROUND;
+            for done in [self.publish_plugins(&mut new).await, self.publish_members(&mut new).await] {
                 if let Err(error) = done {
                     tracing::warn!(%error, "the hub's Plugins and Members cannot be written; trying again");
                     tokio::time::sleep(INTERVAL * 5).await;
@@ -66,8 +83,9 @@ impl Publisher {
         }
     }
 
-    async fn publish_plugins(&mut self, left: &mut usize) -> Result<(), ApiError> {
+    async fn publish_plugins(&mut self, new: &mut usize) -> Result<(), ApiError> {
         let statuses: Vec<_> = self.host.catalog.snapshot().into_iter().filter(|p| p.source == "hub").collect();
+        self.plugins.retain(|name, _| statuses.iter().any(|s| s.name.as_str() == name));
         if statuses.is_empty() {
             return Ok(());
         }
@@ -75,11 +93,10 @@ impl Publisher {
         let bindings = self.host.dispatcher.bindings();
         for status in statuses {
             let name = status.name.to_string();
-            let wanted = to_value(&plugin_status(&status, Host::counts(&status, &bindings)));
-            if self.plugins.get(&name) == Some(&wanted) || *left == 0 {
+            let wanted = to_value(&plugin_status::of(&status, &bindings));
+            if self.plugins.get(&name) == Some(&wanted) || !self.may(self.plugins.contains_key(&name), new) {
                 continue;
             }
-            *left -= 1;
             match self.apply(&resource, "Plugin", &name, "status", json!({ "status": wanted })).await {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
@@ -90,24 +107,36 @@ impl Publisher {
         Ok(())
     }
 
-    async fn publish_members(&mut self, left: &mut usize) -> Result<(), ApiError> {
+    /// Whether something may be written now.
+    fn may(&mut self, known: bool, new: &mut usize) -> bool {
+        if known {
+            return self.budget.take();
+        }
+        let some = *new > 0;
+        *new -= usize::from(some);
+        some
+    }
+
+    async fn publish_members(&mut self, new: &mut usize) -> Result<(), ApiError> {
         let resource = self.hub.resource(&Gvk::new("motet.dev", "v1alpha1", "Member")).await?;
-        let present = self.host.members();
+        let mut present = self.host.members();
         if !self.swept && self.host.members_listed() {
             for name in self.published(&resource).await? {
-                self.members.entry(name).or_insert(Value::Null);
+                self.members.entry(name).or_default();
             }
             self.swept = true;
         }
         // Once a round: a snapshot costs as much as there are bindings in the whole fleet.
         let bindings = self.host.dispatcher.bindings();
+        // Whoever has waited longest comes first: a member that flaps does not keep the others from being told of.
+        present.sort_by_key(|m| self.members.get(m.name.as_str()).and_then(|p| p.at));
         for member in &present {
-            self.publish_member(&resource, member, &bindings, left).await?;
+            self.publish_member(&resource, member, &bindings, new).await?;
         }
         let gone: Vec<String> =
             self.members.keys().filter(|n| !present.iter().any(|m| m.name.as_str() == n.as_str())).cloned().collect();
-        for name in gone.into_iter().take(*left) {
-            *left -= 1;
+        for name in gone.into_iter().take(*new) {
+            *new -= 1;
             let write = Write::Delete { uid: None, resource_version: None };
             match self.hub.write(&resource, &ObjectName::cluster(&name), write).await {
                 Err(error) if !error.is_not_found() => return Err(error),
@@ -123,22 +152,33 @@ impl Publisher {
         resource: &Resource,
         member: &MemberStatus,
         bindings: &[BindingSnapshot],
-        left: &mut usize,
+        new: &mut usize,
     ) -> Result<(), ApiError> {
         let name = member.name.to_string();
-        let wanted = json!({ "labels": member.labels, "status": to_value(&Self::member_status(member, bindings)) });
-        if self.members.get(&name) == Some(&wanted) || *left == 0 {
+        let labels = to_value(&member.labels);
+        let status = to_value(&Self::member_status(member, bindings));
+        let before = self.members.get(&name);
+        let relabelled = before.is_none_or(|p| p.labels != labels);
+        if !relabelled && before.is_some_and(|p| p.status == status) {
             return Ok(());
         }
-        *left -= 1;
-        self.apply(resource, "Member", &name, "", json!({ "metadata": { "labels": wanted["labels"] }, "spec": {} }))
-            .await?;
-        let object = self.apply(resource, "Member", &name, "status", json!({ "status": wanted["status"] })).await?;
+        let known = before.is_some_and(|p| p.at.is_some());
+        if !self.may(known, new) {
+            return Ok(());
+        }
+        if relabelled {
+            let body = json!({ "metadata": { "labels": labels }, "spec": {} });
+            self.apply(resource, "Member", &name, "", body).await?;
+            if known {
+                self.budget.owe();
+            }
+        }
+        let object = self.apply(resource, "Member", &name, "status", json!({ "status": status })).await?;
         let well = member.state == MemberState::Ready && member.reason.is_empty();
         let (state, message) = (member.state.word(), member.message.as_str());
         let standing = Standing { state, reason: &member.reason, message, warning: !well };
         self.transitions.note("Member", &name, standing, &object).await;
-        self.members.insert(name, wanted);
+        self.members.insert(name, Published { labels, status, at: Some(Instant::now()) });
         Ok(())
     }
 
@@ -149,12 +189,12 @@ impl Publisher {
         self.transitions.note("Plugin", status.name.as_str(), standing, object).await;
     }
 
-    fn member_status(member: &MemberStatus, bindings: &[BindingSnapshot]) -> Published {
+    fn member_status(member: &MemberStatus, bindings: &[BindingSnapshot]) -> MemberObjectStatus {
         let mine: Vec<_> = bindings.iter().filter(|b| b.member == member.name).collect();
         let active = mine.iter().filter(|b| {
             matches!(b.status.state, motet_dispatch::BindingState::Active | motet_dispatch::BindingState::Observing)
         });
-        Published {
+        MemberObjectStatus {
             state: member.state.word().into(),
             reason: member.reason.clone(),
             message: member.message.clone(),
@@ -204,33 +244,4 @@ impl Publisher {
 
 fn to_value(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
-}
-
-fn plugin_status(status: &PluginStatus, counts: crate::host::MemberCounts) -> PluginObjectStatus {
-    let condition = |c: &motet_catalog::Condition| ConditionStatus {
-        kind: c.kind.into(),
-        status: match c.status {
-            Some(true) => "True",
-            Some(false) => "False",
-            None => "Unknown",
-        }
-        .into(),
-        reason: if c.reason.is_empty() { "AsExpected".into() } else { c.reason.into() },
-        message: c.message.clone(),
-        last_transition_time: format!("{:.0}", c.since),
-    };
-    PluginObjectStatus {
-        state: format!("{:?}", status.state),
-        observed_generation: status.generation,
-        digest: status.digest.map(|d| d.to_string()),
-        contract: Some(status.contract.clone()).filter(|c| !c.is_empty()),
-        members: Members {
-            selected: counts.selected,
-            active: counts.active,
-            parked: counts.parked,
-            failing: counts.failing,
-            quarantined: counts.quarantined,
-        },
-        conditions: status.conditions.iter().map(condition).collect(),
-    }
 }

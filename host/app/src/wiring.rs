@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use motet_catalog::{Catalog, CatalogEvent};
+use motet_catalog::{Catalog, CatalogEvent, Hub, Policy, Registries, Settings as CatalogSettings};
 use motet_cluster::Settings as ClientSettings;
 use motet_core::ports::MemberApi;
 use motet_dispatch::Dispatcher;
@@ -41,10 +41,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let runtime = Runtime::new(&sandboxes, artifacts(&args)?)
         .map_err(|e| anyhow::anyhow!("the Wasm engine cannot be started: {e:#}"))?;
 
-    let mut sources = Vec::new();
-    sources.extend(args.plugins.as_ref().map(|_| "folder"));
-    sources.extend(hub.as_ref().map(|_| "hub"));
-    let (catalog, plugins) = Catalog::start(runtime, &sources);
+    let (catalog, plugins) = Catalog::start(runtime, catalog_settings(&args, hub.as_ref())?);
     let dispatcher = Dispatcher::new(Queue::new(motet_queue::Settings::default()));
     let host = Host {
         dispatcher: dispatcher.clone(),
@@ -129,6 +126,31 @@ fn artifacts(args: &Args) -> Result<ArtifactDir> {
             Ok(ArtifactDir::none())
         }
     }
+}
+
+fn catalog_settings(args: &Args, hub: Option<&Arc<dyn MemberApi>>) -> Result<CatalogSettings> {
+    let policy = match &args.verify {
+        None => Policy::default(),
+        Some(path) => {
+            let what = || format!("--verify {}", path.display());
+            let text = std::fs::read_to_string(path).with_context(what)?;
+            Policy::from_yaml(&text).map_err(anyhow::Error::msg).with_context(what)?
+        }
+    };
+    let mut sources = Vec::new();
+    sources.extend(args.plugins.as_ref().map(|_| "folder"));
+    sources.extend(hub.map(|_| "hub"));
+    Ok(CatalogSettings {
+        sources,
+        data_dir: args.data_dir.clone().or_else(cache_dir),
+        hub: hub.map(|api| Hub { api: api.clone(), namespace: args.namespace.clone() }),
+        registries: Registries {
+            rules: Arc::new(args.registry_rules()),
+            policy: Arc::new(policy),
+            interval: args.registry_interval,
+            ..Registries::default()
+        },
+    })
 }
 
 fn cache_dir() -> Option<PathBuf> {

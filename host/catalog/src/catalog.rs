@@ -2,20 +2,38 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
 };
 
-use bytes::Bytes;
-use motet_core::{PluginName, plugin::Mode, revision::Revision};
+use motet_core::{PluginName, revision::Revision};
 use motet_runtime::Runtime;
-use parking_lot::Mutex;
 use tokio::{sync::mpsc, task::JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    Observed, PluginObject, Refusal,
-    load::{self, Components, Loaded, Refused, Step},
-    status::{Condition, PluginState, PluginStatus},
+    Component, Fetched, Handed, Observed, Origin, PluginObject, Refusal, Step,
+    entry::{Entry, Pull, Seen},
+    history::History,
+    load::{self, Components, Loaded, Refused},
+    pull::{Asked, Hub, Puller, Registries},
+    pulling::{Following, News, Pulled},
+    standing::{Standing, Statuses},
+    status::PluginStatus,
 };
+
+/// What a catalog works with.
+#[derive(Default)]
+pub struct Settings {
+    /// The sources whose first list is waited for.
+    pub sources: Vec<&'static str>,
+    /// Where good components are kept; in memory where there is none.
+    pub data_dir: Option<PathBuf>,
+    /// Where pull secrets are, if there is a hub.
+    pub hub: Option<Hub>,
+    /// What images may be.
+    pub registries: Registries,
+}
 
 /// What the catalog tells the rest of the host.
 pub enum CatalogEvent {
@@ -35,28 +53,32 @@ const OBSERVED: usize = 256;
 /// The statuses of all plugins, and the way in for sources.
 #[derive(Clone)]
 pub struct Catalog {
-    statuses: Arc<Mutex<BTreeMap<PluginName, PluginStatus>>>,
+    statuses: Statuses,
     observe: mpsc::Sender<Observed>,
     listed: tokio::sync::watch::Receiver<bool>,
 }
 
 impl Catalog {
-    /// Starts a catalog that waits for each of `sources` to be listed. It ends when every sender is dropped.
-    pub fn start(runtime: Runtime, sources: &[&'static str]) -> (Self, mpsc::Receiver<CatalogEvent>) {
+    /// Starts a catalog that waits for each of its sources to be listed. It ends when every sender is dropped.
+    pub fn start(runtime: Runtime, settings: Settings) -> (Self, mpsc::Receiver<CatalogEvent>) {
         let (observe, observed) = mpsc::channel(OBSERVED);
         let (events, receiver) = mpsc::channel(EVENTS);
-        let (listed_tx, listed) = tokio::sync::watch::channel(sources.is_empty());
-        let statuses = Arc::new(Mutex::new(BTreeMap::new()));
+        let (tell, pulled) = mpsc::channel(OBSERVED);
+        let (listed_tx, listed) = tokio::sync::watch::channel(settings.sources.is_empty());
+        let statuses = Statuses::default();
         let keeper = Keeper {
             runtime,
             components: Arc::default(),
             statuses: statuses.clone(),
             entries: BTreeMap::new(),
-            unlisted: sources.iter().copied().collect(),
+            history: History::open(settings.data_dir),
+            puller: Arc::new(Puller { hub: settings.hub, registries: settings.registries }),
+            tell,
+            unlisted: settings.sources.into_iter().collect(),
             events,
             listed: listed_tx,
         };
-        tokio::spawn(keeper.run(observed));
+        tokio::spawn(keeper.run(observed, pulled));
         (Self { statuses, observe, listed }, receiver)
     }
 
@@ -76,32 +98,25 @@ impl Catalog {
     }
 }
 
-/// What is kept of one plugin.
-struct Entry {
-    source: &'static str,
-    /// Counts its changes, so that a load of an earlier one changes nothing.
-    generation: u64,
-    object: Result<Box<PluginObject>, Refusal>,
-    component: Option<motet_core::Digest>,
-    running: Option<Arc<Revision>>,
-    loading: bool,
-}
-
 struct Keeper {
     runtime: Runtime,
     components: Arc<Components>,
-    statuses: Arc<Mutex<BTreeMap<PluginName, PluginStatus>>>,
+    statuses: Statuses,
     entries: BTreeMap<PluginName, Entry>,
+    history: History,
+    puller: Arc<Puller>,
+    tell: mpsc::Sender<Pulled>,
     unlisted: BTreeSet<&'static str>,
     events: mpsc::Sender<CatalogEvent>,
     listed: tokio::sync::watch::Sender<bool>,
 }
 
-type LoadResult = (PluginName, u64, Result<Loaded, Refused>);
+type LoadResult = (PluginName, u64, Seen, Result<Loaded, Refused>);
+type Loads = JoinSet<LoadResult>;
 
 impl Keeper {
-    async fn run(mut self, mut observed: mpsc::Receiver<Observed>) {
-        let mut loads: JoinSet<LoadResult> = JoinSet::new();
+    async fn run(mut self, mut observed: mpsc::Receiver<Observed>, mut pulled: mpsc::Receiver<Pulled>) {
+        let mut loads = Loads::new();
         if self.unlisted.is_empty() {
             self.tell_known().await;
         }
@@ -111,6 +126,7 @@ impl Keeper {
                     Some(seen) => self.observe(seen, &mut loads).await,
                     None => return,
                 },
+                Some(news) = pulled.recv() => self.pulled(news, &mut loads).await,
                 Some(Ok(done)) = loads.join_next() => self.loaded(done).await,
             }
             // Ready means that what was there at the start has been tried, not only seen.
@@ -120,10 +136,12 @@ impl Keeper {
         }
     }
 
-    async fn observe(&mut self, seen: Observed, loads: &mut JoinSet<LoadResult>) {
+    async fn observe(&mut self, seen: Observed, loads: &mut Loads) {
         match seen {
             Observed::Present { source, name, object, component } => {
-                if self.present(source, &name, object, component, loads) {
+                let is_new = !self.entries.contains_key(&name);
+                self.present(source, &name, object, component, loads).await;
+                if is_new {
                     self.tell_known().await;
                 }
             }
@@ -131,6 +149,7 @@ impl Keeper {
                 if self.entries.get(&name).is_some_and(|e| e.source == source) {
                     self.entries.remove(&name);
                     self.components.forget(&name);
+                    self.history.forget(&name);
                     self.statuses.lock().remove(&name);
                     self.tell(CatalogEvent::Removed(name)).await;
                     self.tell_known().await;
@@ -138,126 +157,184 @@ impl Keeper {
             }
             Observed::Listed { source } => {
                 self.unlisted.remove(source);
+                if self.unlisted.is_empty() {
+                    self.history.retain(&self.entries.keys().cloned().collect());
+                }
                 self.tell_known().await;
             }
         }
     }
 
-    /// True where the plugin is new.
-    fn present(
+    async fn present(
         &mut self,
         source: &'static str,
         name: &PluginName,
         object: Result<Box<PluginObject>, Refusal>,
-        component: Result<Bytes, Refusal>,
-        loads: &mut JoinSet<LoadResult>,
-    ) -> bool {
-        let digest = component.as_ref().ok().map(|bytes| motet_core::Digest::of(bytes));
-        let previous = self.entries.remove(name);
-        if let Some(other) = previous.as_ref().filter(|e| e.source != source) {
-            tracing::warn!(plugin = %name, first = other.source, second = source, "two sources have a plugin of this name; the first one goes on");
-            self.entries.extend(previous.map(|e| (name.clone(), e)));
-            return false;
-        }
-        let unchanged = |e: &Entry| digest.is_some() && e.object == object && e.component == digest;
-        let is_new = previous.is_none();
-        let (generation, running) = previous.as_ref().map_or((0, None), |e| (e.generation, e.running.clone()));
-        if let Some(entry) = previous.filter(unchanged) {
+        component: Component,
+        loads: &mut Loads,
+    ) {
+        let mut entry = self.entries.remove(name).unwrap_or_else(|| Entry::new(source, object.clone()));
+        if entry.source != source {
+            tracing::warn!(plugin = %name, first = entry.source, second = source, "two sources have a plugin of this name; the first one goes on");
             self.entries.insert(name.clone(), entry);
-            return false;
+            return;
         }
-        let mut entry = Entry {
-            source,
-            generation: generation + 1,
-            object: object.clone(),
-            component: digest,
-            running,
-            loading: false,
+        let seen = match component {
+            Component::Here(handed) => {
+                entry.pull = None;
+                Some(handed.and_then(|handed| self.verified(handed, object.as_deref().ok())))
+            }
+            Component::Image => self.image(name, &mut entry, object.as_deref().ok()),
         };
-        match object {
-            Ok(object) => {
-                entry.loading = true;
-                self.note_loading(name, &entry, &object);
-                let (runtime, components, generation) =
-                    (self.runtime.clone(), self.components.clone(), entry.generation);
-                let name = name.clone();
-                loads.spawn(
-                    async move { (name, generation, load::load(&runtime, &components, *object, component).await) },
-                );
-            }
-            Err(refusal) => {
-                self.refuse(name, &entry, Refused { step: Step::Loaded, refusal, description: None });
-            }
+        if !entry.says(&object, seen.as_ref()) {
+            (entry.object, entry.seen) = (object, seen);
+            self.load(name, &mut entry, loads).await;
         }
         self.entries.insert(name.clone(), entry);
-        is_new
     }
 
-    async fn loaded(&mut self, (name, generation, result): LoadResult) {
+    /// What a source handed over, judged by its detached signature.
+    fn verified(&self, handed: Handed, object: Option<&PluginObject>) -> Result<Seen, Refusal> {
+        let Handed { bytes, from, policy_name, signature } = handed;
+        let asked = object.and_then(|o| o.spec.verify.as_ref());
+        let verdict = self.puller.registries.policy.blob(&policy_name, asked, &bytes, signature.as_deref())?;
+        let warning = verdict.warning.map(|why| ("SignatureMissing".to_owned(), why));
+        Ok(Seen::new(bytes, Origin { from, image: None, signed_by: verdict.signed_by, warning }, None))
+    }
+
+    /// Follows the image that an object names, unless that is being done already. What is known of it by now is the answer.
+    fn image(
+        &self,
+        name: &PluginName,
+        entry: &mut Entry,
+        object: Option<&PluginObject>,
+    ) -> Option<Result<Seen, Refusal>> {
+        let spec = &object?.spec;
+        let asked = Asked { oci: spec.source.oci.clone()?, verify: spec.verify.clone() };
+        if entry.pull.as_ref().is_some_and(|pull| pull.asked == asked) {
+            return entry.seen.clone();
+        }
+        let good = self.history.of(name).iter().find_map(|good| Some((good, self.puller.kept(&asked, good)?)));
+        let good = good.filter(|(good, _)| self.history.component(good.digest).is_some());
+        let here = good.as_ref().map(|(_, origin)| origin.clone());
+        let sequence = entry.pull.as_ref().map_or(0, |p| p.sequence) + 1;
+        let following = Following {
+            puller: self.puller.clone(),
+            name: name.clone(),
+            sequence,
+            asked: asked.clone(),
+            here,
+            tell: self.tell.clone(),
+        };
+        entry.pull = Some(Pull::new(asked, sequence, AbortOnDropHandle::new(tokio::spawn(following.run()))));
+        good.map(|(good, origin)| Ok(Seen { digest: good.digest, origin, proof: good.proof.clone(), bytes: None }))
+    }
+
+    async fn pulled(&mut self, Pulled { name, sequence, result }: Pulled, loads: &mut Loads) {
+        let Some(mut entry) = self.entries.remove(&name) else { return };
+        if entry.pull.as_ref().is_some_and(|p| p.sequence == sequence) {
+            entry.seen = match (result, entry.seen.take()) {
+                (Ok(News::Component(Fetched { bytes, origin }, proof)), _) => {
+                    Some(Ok(Seen::new(bytes, origin, Some(proof))))
+                }
+                (Ok(News::Same(origin)), Some(Ok(seen))) => Some(Ok(Seen { origin, ..seen })),
+                // The image is what ran before the registry answered with something else.
+                (Ok(News::Same(origin)), before) => self.again(&name, &origin).map(Ok).or(before),
+                (Err(refusal), _) => Some(Err(refusal)),
+            };
+            self.load(&name, &mut entry, loads).await;
+        }
+        self.entries.insert(name, entry);
+    }
+
+    fn again(&self, name: &PluginName, origin: &Origin) -> Option<Seen> {
+        let good = self.history.of(name).iter().find(|g| g.origin.image == origin.image)?;
+        Some(Seen { digest: good.digest, origin: origin.clone(), proof: good.proof.clone(), bytes: None })
+    }
+
+    /// Loads what the object asks for, off this task.
+    async fn load(&mut self, name: &PluginName, entry: &mut Entry, loads: &mut Loads) {
+        entry.generation += 1;
+        let object = match &entry.object {
+            Ok(object) => (**object).clone(),
+            Err(refusal) => {
+                let refused = Refused { refusal: refusal.clone(), description: None };
+                return self.refuse(name, entry, refused).await;
+            }
+        };
+        self.standing(name, entry).loading(&object);
+        let seen = match (object.rollback, &entry.seen) {
+            (Some(digest), _) => self.rolled_back(name, digest),
+            (None, Some(seen)) => seen.clone(),
+            (None, None) => return,
+        };
+        let seen = match seen {
+            Ok(seen) => seen,
+            Err(refusal) => return self.refuse(name, entry, Refused { refusal, description: None }).await,
+        };
+        entry.loading = true;
+        let (runtime, components, generation) = (self.runtime.clone(), self.components.clone(), entry.generation);
+        let (name, digest) = (name.clone(), seen.digest);
+        let bytes = seen.bytes.clone().or_else(|| self.history.component(digest));
+        loads.spawn(async move {
+            let result = load::load(&runtime, &components, object, digest, bytes).await;
+            (name, generation, seen, result)
+        });
+    }
+
+    /// An earlier good revision; no source is asked for it.
+    fn rolled_back(&self, name: &PluginName, digest: motet_core::Digest) -> Result<Seen, Refusal> {
+        let goods = self.history.of(name);
+        let known: Vec<String> = goods.iter().map(|g| g.digest.to_string()).collect();
+        let good = goods.iter().find(|g| g.digest == digest && self.history.component(digest).is_some());
+        let good = good.ok_or_else(|| {
+            let message = format!("annotation motet.dev/rollback names {digest}; kept are only [{}]", known.join(", "));
+            Refusal::new(Step::Fetched, "RollbackUnknown", message)
+        })?;
+        Ok(Seen { digest, origin: good.origin.clone(), proof: good.proof.clone(), bytes: None })
+    }
+
+    async fn loaded(&mut self, (name, generation, seen, result): LoadResult) {
         let Some(mut entry) = self.entries.remove(&name) else { return };
         if entry.generation == generation {
             entry.loading = false;
             match result {
                 Ok(loaded) => {
+                    self.history.note(&name, seen.digest, &seen.origin, seen.proof, seen.bytes.as_ref());
+                    if let Some(Ok(seen)) = &mut entry.seen {
+                        // Kept from here on, so that a thousand plugins do not hold their bytes twice.
+                        seen.bytes = seen.bytes.take().filter(|_| self.history.component(seen.digest).is_none());
+                    }
                     entry.running = Some(loaded.revision.clone());
-                    self.accept(&name, &entry, &loaded);
+                    entry.origin = Some(seen.origin);
+                    self.standing(&name, &entry).accept(&loaded);
                     self.tell(CatalogEvent::Set(loaded.revision)).await;
                 }
-                Err(refused) => self.refuse(&name, &entry, refused),
+                Err(refused) => self.refuse(&name, &mut entry, refused).await,
             }
         }
         self.entries.insert(name, entry);
     }
 
-    fn note_loading(&self, name: &PluginName, entry: &Entry, object: &PluginObject) {
-        let mut statuses = self.statuses.lock();
-        let status = statuses.entry(name.clone()).or_insert_with(|| blank(name, entry));
-        status.generation = object.generation;
-        status.mode = object.spec.mode;
-        status.grants = object.spec.grants.clone();
+    /// Says why, and lets the last good code run on within what the operator says now: a grant that was narrowed, a member that
+    /// was deselected or a suspension holds even while new code or a new config is refused.
+    async fn refuse(&mut self, name: &PluginName, entry: &mut Entry, refused: Refused) {
+        entry.loading = false;
+        if let (Some(running), Ok(object)) = (&entry.running, &entry.object) {
+            let spec = object.spec.over(&running.spec);
+            let limits = object.spec.limits.resolve().unwrap_or_else(|_| running.limits.clone());
+            let release = object.release.clone();
+            if spec != running.spec || release != running.release {
+                let revision = Arc::new(Revision { spec, limits, release, ..Revision::clone(running) });
+                entry.running = Some(revision.clone());
+                self.tell(CatalogEvent::Set(revision)).await;
+            }
+        }
+        self.standing(name, entry).refuse(refused);
     }
 
-    fn accept(&self, name: &PluginName, entry: &Entry, loaded: &Loaded) {
-        let revision = &loaded.revision;
-        let state = if revision.spec.suspend { PluginState::Suspended } else { PluginState::Active };
-        tracing::info!(plugin = %name, digest = %revision.digest, contract = loaded.contract, "plugin loaded");
-        let mut statuses = self.statuses.lock();
-        let status = statuses.entry(name.clone()).or_insert_with(|| blank(name, entry));
-        set_state(status, state, "", String::new());
-        status.digest = Some(revision.digest);
-        status.size = loaded.size;
-        status.contract = loaded.contract.clone();
-        status.description = Some(revision.description.clone());
-        if loaded.load_seconds[0] > 0.0 {
-            status.load_seconds = loaded.load_seconds;
-        }
-        set_conditions(
-            status,
-            [(Some(true), "", ""), (Some(true), "", ""), (Some(true), "", ""), (Some(true), "", "")],
-        );
-    }
-
-    fn refuse(&self, name: &PluginName, entry: &Entry, refused: Refused) {
-        let Refused { step, refusal: Refusal { reason, message }, description } = refused;
-        let running = entry.running.as_ref();
-        let keeps = match running {
-            Some(revision) => format!("the last good revision {} runs on", revision.digest),
-            None => "nothing runs".into(),
-        };
-        tracing::warn!(plugin = %name, reason, "plugin rejected, {keeps}: {message}");
-        let mut statuses = self.statuses.lock();
-        let status = statuses.entry(name.clone()).or_insert_with(|| blank(name, entry));
-        set_state(status, PluginState::Rejected, reason, format!("{message} ({keeps})"));
-        if status.description.is_none() {
-            status.description = description;
-        }
-        let at = |this: Step| match this.cmp(&step) {
-            std::cmp::Ordering::Less => (Some(true), "", ""),
-            std::cmp::Ordering::Equal => (Some(false), reason, message.as_str()),
-            std::cmp::Ordering::Greater => (None, "", ""),
-        };
-        let active = (Some(running.is_some()), if running.is_some() { "LastGood" } else { reason }, keeps.as_str());
-        set_conditions(status, [at(Step::Loaded), at(Step::Granted), at(Step::Configured), active]);
+    fn standing<'a>(&'a self, name: &'a PluginName, entry: &'a Entry) -> Standing<'a> {
+        Standing { statuses: &self.statuses, name, entry, goods: self.history.of(name) }
     }
 
     async fn tell_known(&self) {
@@ -270,43 +347,4 @@ impl Keeper {
         // Nobody listens any more only while the host goes down.
         let _ = self.events.send(event).await;
     }
-}
-
-fn blank(name: &PluginName, entry: &Entry) -> PluginStatus {
-    PluginStatus {
-        name: name.clone(),
-        source: entry.source,
-        state: PluginState::Loading,
-        reason: "",
-        message: String::new(),
-        since: jiff::Timestamp::now(),
-        generation: 0,
-        digest: None,
-        size: 0,
-        contract: String::new(),
-        mode: Mode::Enforce,
-        description: None,
-        grants: vec![],
-        conditions: vec![],
-        load_seconds: [0.0; 2],
-    }
-}
-
-fn set_state(status: &mut PluginStatus, state: PluginState, reason: &'static str, message: String) {
-    if (status.state, status.reason) != (state, reason) {
-        status.since = jiff::Timestamp::now();
-    }
-    (status.state, status.reason, status.message) = (state, reason, message);
-}
-
-/// Sets `Loaded`, `Granted`, `Configured`, `Active`, each with its own time of change.
-fn set_conditions(status: &mut PluginStatus, values: [(Option<bool>, &'static str, &str); 4]) {
-    let now = jiff::Timestamp::now();
-    let kinds = ["Loaded", "Granted", "Configured", "Active"];
-    let conditions = kinds.into_iter().zip(values).map(|(kind, (value, reason, message))| {
-        let before = status.conditions.iter().find(|c| c.kind == kind).filter(|c| c.status == value);
-        let since = before.map_or(now, |c| c.since);
-        Condition { kind, status: value, reason, message: message.into(), since }
-    });
-    status.conditions = conditions.collect();
 }

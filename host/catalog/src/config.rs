@@ -3,7 +3,11 @@
 use motet_core::plugin::PluginSpec;
 use serde_json::Value;
 
-use crate::Refusal;
+use crate::{Refusal, Step};
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(Step::Configured, "ConfigInvalid", message)
+}
 
 /// Checks `config` alone and with each override merged: whichever selector matches, the result must fit.
 pub(crate) fn check(schema: Option<&Value>, spec: &PluginSpec) -> Result<(), Refusal> {
@@ -11,14 +15,11 @@ pub(crate) fn check(schema: Option<&Value>, spec: &PluginSpec) -> Result<(), Ref
         return if spec.config.is_none() && spec.config_overrides.is_empty() {
             Ok(())
         } else {
-            Err(Refusal::new(
-                "ConfigInvalid",
-                "the plugin takes no config: remove spec.config and spec.configOverrides",
-            ))
+            Err(invalid("the plugin takes no config: remove spec.config and spec.configOverrides"))
         };
     };
     let validator = jsonschema::validator_for(schema)
-        .map_err(|e| Refusal::new("ConfigInvalid", format!("the plugin's own config schema is not valid: {e}")))?;
+        .map_err(|e| invalid(format!("the plugin's own config schema is not valid: {e}")))?;
     fits(&validator, "spec.config", &PluginSpec { config_overrides: vec![], ..spec.clone() })?;
     for count in 1..=spec.config_overrides.len() {
         let mut merged = spec.clone();
@@ -43,7 +44,7 @@ fn fits(validator: &jsonschema::Validator, what: &str, spec: &PluginSpec) -> Res
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Refusal::new("ConfigInvalid", format!("{what} does not fit the plugin's schema: {}", problems.join("; "))))
+    Err(invalid(format!("{what} does not fit the plugin's schema: {}", problems.join("; "))))
 }
 
 #[cfg(test)]

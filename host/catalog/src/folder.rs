@@ -14,7 +14,7 @@ use motet_core::PluginName;
 use notify::{RecursiveMode, Watcher};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
-use crate::{Observed, PluginObject, Refusal};
+use crate::{Component as Found, Handed, Observed, PluginObject, Refusal};
 
 const SOURCE: &str = "folder";
 /// Looks without being told.
@@ -116,14 +116,15 @@ impl FolderSource {
         let yaml = stamp(path)?;
         let Some(yaml) = yaml else { return Ok(None) };
         let object = fs::read(path)
-            .map_err(|e| Refusal::new("InvalidObject", format!("{} cannot be read: {e}", path.display())))
+            .map_err(|e| Refusal::fetch("InvalidObject", format!("{} cannot be read: {e}", path.display())))
             .and_then(|text| PluginObject::from_yaml(&text));
         let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
         let Some(name) = object.as_ref().ok().map(|o| o.name.clone()).or_else(|| PluginName::new(stem).ok()) else {
             tracing::warn!(file = %path.display(), "the file names no plugin and cannot be one: {}", message(&object));
             return Ok(None);
         };
-        let wasm_path = object.as_ref().ok().map(|o| self.component_path(path, o));
+        let image = object.as_ref().is_ok_and(|o| o.spec.source.oci.is_some());
+        let wasm_path = object.as_ref().ok().filter(|_| !image).map(|o| self.component_path(path, o));
         let wasm = match &wasm_path {
             Some(Ok(wasm)) => stamp(wasm)?,
             _ => None,
@@ -137,9 +138,10 @@ impl FolderSource {
             changes.push(Observed::Gone { source: SOURCE, name: renamed.name.clone() });
         }
         let component = match wasm_path {
-            Some(Ok(wasm)) => read_component(&wasm),
-            Some(Err(refusal)) => Err(refusal),
-            None => Err(Refusal::new("InvalidObject", "the Plugin cannot be read")),
+            _ if image => Found::Image,
+            Some(Ok(wasm)) => Found::Here(read_component(&wasm)),
+            Some(Err(refusal)) => Found::Here(Err(refusal)),
+            None => Found::Here(Err(Refusal::fetch("InvalidObject", "the Plugin cannot be read"))),
         };
         self.seen.insert(path.into(), Seen { name: name.clone(), yaml, wasm });
         changes.push(Observed::Present { source: SOURCE, name, object: object.map(Box::new), component });
@@ -150,14 +152,14 @@ impl FolderSource {
     fn component_path(&self, yaml: &Path, object: &PluginObject) -> Result<PathBuf, Refusal> {
         let source = &object.spec.source;
         if source.config_map.is_some() {
-            return Err(Refusal::new("SourceInvalid", "source.configMap needs a hub: in a folder use source.path"));
+            return Err(Refusal::fetch("SourceInvalid", "source.configMap needs a hub: in a folder use source.path"));
         }
         let Some(path) = &source.path else { return Ok(yaml.with_extension("wasm")) };
         let relative = Path::new(path);
         if relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir)) {
             Ok(self.folder.join(relative))
         } else {
-            Err(Refusal::new("SourceInvalid", format!("source.path {path:?} leaves the plugin folder")))
+            Err(Refusal::fetch("SourceInvalid", format!("source.path {path:?} leaves the plugin folder")))
         }
     }
 }
@@ -191,17 +193,27 @@ fn stamp(path: &Path) -> Result<Option<Stamp>, Unsettled> {
     Ok(Some(Stamp { modified, length: metadata.len(), target: fs::canonicalize(path).unwrap_or_default() }))
 }
 
-fn read_component(path: &Path) -> Result<Bytes, Refusal> {
+/// The component, with the detached signature beside it if there is a file `NAME.wasm.sig`.
+fn read_component(path: &Path) -> Result<Handed, Refusal> {
     let unreadable =
-        |e: &dyn std::fmt::Display| Refusal::new("SourceMissing", format!("{} cannot be read: {e}", path.display()));
+        |e: &dyn std::fmt::Display| Refusal::fetch("SourceMissing", format!("{} cannot be read: {e}", path.display()));
     let length = fs::metadata(path).map_err(|e| unreadable(&e))?.len();
     if length > MAX_COMPONENT {
-        return Err(Refusal::new(
+        return Err(Refusal::fetch(
             "TooLarge",
             format!("{} has {length} bytes, at most {MAX_COMPONENT} are read", path.display()),
         ));
     }
-    fs::read(path).map(Bytes::from).map_err(|e| unreadable(&e))
+    let bytes = fs::read(path).map(Bytes::from).map_err(|e| unreadable(&e))?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".sig");
+    let file = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    Ok(Handed {
+        bytes,
+        from: format!("file {file}"),
+        policy_name: format!("path/{file}"),
+        signature: fs::read_to_string(beside).ok().map(|text| text.trim().to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -228,10 +240,15 @@ mod tests {
         write_old(&dir.path().join("x.yaml"), YAML.as_bytes(), 60);
         write_old(&dir.path().join("x.wasm"), b"one", 60);
         let (changes, settled) = source.scan();
-        assert!(settled && matches!(&changes[..], [Observed::Present { component: Ok(c), .. }] if **c == *b"one"));
+        assert!(
+            settled
+                && matches!(&changes[..], [Observed::Present { component: Found::Here(Ok(c)), .. }] if *c.bytes == *b"one")
+        );
         assert!(source.scan().0.is_empty(), "nothing changed");
         write_old(&dir.path().join("x.wasm"), b"two", 30);
-        assert!(matches!(&source.scan().0[..], [Observed::Present { component: Ok(c), .. }] if **c == *b"two"));
+        assert!(
+            matches!(&source.scan().0[..], [Observed::Present { component: Found::Here(Ok(c)), .. }] if *c.bytes == *b"two")
+        );
         fs::remove_file(dir.path().join("x.yaml")).unwrap();
         assert!(matches!(&source.scan().0[..], [Observed::Gone { .. }]));
     }
@@ -262,12 +279,15 @@ mod tests {
             std::os::unix::fs::symlink(format!("..data/{file}"), dir.path().join(file)).unwrap();
         }
         let (changes, settled) = source.scan();
-        assert!(settled && matches!(&changes[..], [Observed::Present { component: Ok(c), .. }] if **c == *b"one"));
+        assert!(
+            settled
+                && matches!(&changes[..], [Observed::Present { component: Found::Here(Ok(c)), .. }] if *c.bytes == *b"one")
+        );
         assert!(source.scan().0.is_empty(), "nothing changed");
         version("..2026_2", b"two");
         let changes = source.scan().0;
         assert!(
-            matches!(&changes[..], [Observed::Present { component: Ok(c), .. }] if **c == *b"two"),
+            matches!(&changes[..], [Observed::Present { component: Found::Here(Ok(c)), .. }] if *c.bytes == *b"two"),
             "of equal length"
         );
     }
@@ -277,11 +297,11 @@ mod tests {
         let (dir, mut source) = source();
         write_old(&dir.path().join("x.yaml"), YAML.replace("{}", "{ source: { path: ../y.wasm } }").as_bytes(), 60);
         assert!(
-            matches!(&source.scan().0[..], [Observed::Present { component: Err(r), .. }] if r.reason == "SourceInvalid")
+            matches!(&source.scan().0[..], [Observed::Present { component: Found::Here(Err(r)), .. }] if r.reason == "SourceInvalid")
         );
         write_old(&dir.path().join("x.yaml"), YAML.as_bytes(), 50);
         assert!(
-            matches!(&source.scan().0[..], [Observed::Present { component: Err(r), .. }] if r.reason == "SourceMissing")
+            matches!(&source.scan().0[..], [Observed::Present { component: Found::Here(Err(r)), .. }] if r.reason == "SourceMissing")
         );
     }
 }

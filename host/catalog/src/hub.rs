@@ -1,23 +1,21 @@
 //! Plugins in the hub: `Plugin` objects, and the ConfigMaps that their components are in.
 
-use std::{collections::BTreeMap, io::Read, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use base64::Engine;
 use bytes::Bytes;
-use flate2::read::GzDecoder;
 use futures::StreamExt;
 use motet_core::{
     ApiError, Change, Gvk, Meta, ObjectName, PluginName, Resource, description::Scope, plugin::ConfigMapSource,
     ports::MemberApi,
 };
-use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::{Observed, PluginObject, Refusal};
+use crate::{Component, Handed, Observed, PluginObject, Refusal, chunks::Head};
 
 const SOURCE: &str = "hub";
-/// What a gzip may unpack to: a bomb is refused.
-const MAX_COMPONENT: u64 = 64 << 20;
 /// How long to wait for the hub before asking again what kinds it has.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -28,6 +26,8 @@ pub struct HubSource {
     observe: mpsc::Sender<Observed>,
     objects: BTreeMap<PluginName, Result<Box<PluginObject>, Refusal>>,
     config_maps: Resource,
+    /// The ConfigMaps that each plugin's component is made of, the first one and its chunks.
+    parts: BTreeMap<PluginName, BTreeSet<String>>,
     /// Names seen in the current full list; what is not among them at its end is gone.
     listing: Option<Vec<PluginName>>,
 }
@@ -51,7 +51,15 @@ pub async fn watch_hub(api: Arc<dyn MemberApi>, namespace: String, observe: mpsc
     let mut objects = api.watch(&plugins, &Scope::default(), None);
     let scope = Scope { namespaces: vec![namespace.clone()], ..Scope::default() };
     let mut maps = api.watch(&config_maps, &scope, None);
-    let mut source = HubSource { api, namespace, observe, objects: BTreeMap::new(), config_maps, listing: None };
+    let mut source = HubSource {
+        api,
+        namespace,
+        observe,
+        objects: BTreeMap::new(),
+        config_maps,
+        parts: BTreeMap::new(),
+        listing: None,
+    };
     loop {
         let alive = tokio::select! {
             Some(change) = objects.next() => source.plugin(change).await,
@@ -100,6 +108,7 @@ impl HubSource {
 
     async fn gone(&mut self, name: PluginName) -> Option<()> {
         self.objects.remove(&name);
+        self.parts.remove(&name);
         self.observe.send(Observed::Gone { source: SOURCE, name }).await.ok()
     }
 
@@ -122,103 +131,65 @@ impl HubSource {
         self.observe_plugin(name).await
     }
 
-    async fn observe_plugin(&self, name: PluginName) -> Option<()> {
+    async fn observe_plugin(&mut self, name: PluginName) -> Option<()> {
         let Some(object) = self.objects.get(&name).cloned() else { return Some(()) };
-        let component = match &object {
-            Ok(object) => match &object.spec.source.config_map {
-                Some(source) if object.spec.source.path.is_none() => self.fetch(source).await,
-                _ => Err(Refusal::new(
+        let source = object.as_ref().map(|o| o.spec.source.clone());
+        let component = match source {
+            Ok(source) if source.oci.is_some() => Component::Image,
+            Ok(source) => match &source.config_map {
+                Some(map) => Component::Here(self.fetch(&name, map).await),
+                None => Component::Here(Err(Refusal::fetch(
                     "SourceInvalid",
-                    "in the hub a Plugin needs spec.source.configMap and nothing beside it",
-                )),
+                    "in the hub a Plugin needs spec.source.configMap or spec.source.oci: a path names a file of a folder",
+                ))),
             },
-            Err(refusal) => Err(refusal.clone()),
+            Err(refusal) => Component::Here(Err(refusal.clone())),
         };
         self.observe.send(Observed::Present { source: SOURCE, name, object, component }).await.ok()
     }
 
     /// Loads the plugins again whose component is in a ConfigMap that changed.
-    async fn config_map(&self, change: &Change) -> Option<()> {
+    async fn config_map(&mut self, change: &Change) -> Option<()> {
         let (Change::Initial(json) | Change::Upsert(json) | Change::Delete(json)) = change else { return Some(()) };
         let Ok(meta) = Meta::scan(json) else { return Some(()) };
-        let uses = |object: &Result<Box<PluginObject>, Refusal>| {
-            let source = object.as_ref().ok().and_then(|o| o.spec.source.config_map.as_ref());
-            source.is_some_and(|s| s.name == *meta.name)
-        };
-        let names: Vec<_> = self.objects.iter().filter(|(_, o)| uses(o)).map(|(n, _)| n.clone()).collect();
+        let names: Vec<_> =
+            self.parts.iter().filter(|(_, parts)| parts.contains(&*meta.name)).map(|(n, _)| n.clone()).collect();
         for name in names {
             self.observe_plugin(name).await?;
         }
         Some(())
     }
 
-    async fn fetch(&self, source: &ConfigMapSource) -> Result<Bytes, Refusal> {
+    /// The component out of one ConfigMap or several.
+    async fn fetch(&mut self, plugin: &PluginName, source: &ConfigMapSource) -> Result<Handed, Refusal> {
         let ConfigMapSource { name, key } = source;
+        self.parts.insert(plugin.clone(), [name.clone()].into());
+        let missing = || {
+            Refusal::fetch("SourceMissing", format!("ConfigMap {}/{name} does not exist in the hub", self.namespace))
+        };
+        let json = self.read(name).await?.ok_or_else(missing)?;
+        let mut head = Head::read(&json, name, key)?;
+        self.parts.entry(plugin.clone()).or_default().extend(head.chunks.iter().cloned());
+        let mut parts = Vec::new();
+        for chunk in &head.chunks {
+            parts.push(self.read(chunk).await?);
+        }
+        let signature = head.signature.take();
+        Ok(Handed {
+            bytes: head.assemble(name, key, &parts)?,
+            from: format!("ConfigMap {}/{name}", self.namespace),
+            policy_name: format!("configMap/{name}"),
+            signature,
+        })
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Bytes>, Refusal> {
         let place = format!("ConfigMap {}/{name}", self.namespace);
-        let failed = |e: ApiError| Refusal::new("SourceMissing", format!("{place} cannot be read: {e}"));
-        let found =
-            self.api.get(&self.config_maps, &ObjectName::namespaced(&self.namespace, name)).await.map_err(failed)?;
-        let json = found.ok_or_else(|| Refusal::new("SourceMissing", format!("{place} does not exist in the hub")))?;
-        component(&json, key).map_err(|message| Refusal::new("SourceInvalid", format!("{place}: {message}")))
+        let failed = |e: ApiError| Refusal::fetch("SourceMissing", format!("{place} cannot be read: {e}"));
+        self.api.get(&self.config_maps, &ObjectName::namespaced(&self.namespace, name)).await.map_err(failed)
     }
 }
 
 fn plugin_name(json: &[u8]) -> Option<PluginName> {
     PluginName::new(Meta::scan(json).ok()?.name).ok()
-}
-
-/// The component in a ConfigMap's key, plain or gzip.
-fn component(config_map: &[u8], key: &str) -> Result<Bytes, String> {
-    let value: Value = serde_json::from_slice(config_map).map_err(|e| e.to_string())?;
-    let keys = |field: &str| value.get(field).and_then(Value::as_object);
-    let Some(text) = keys("binaryData").and_then(|d| d.get(key)).and_then(Value::as_str) else {
-        let there: Vec<_> =
-            ["binaryData", "data"].iter().filter_map(|f| keys(f)).flat_map(|d| d.keys().cloned()).collect();
-        return Err(format!("it has no key {key:?} in binaryData; it has {there:?}"));
-    };
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(text)
-        .map_err(|e| format!("key {key:?} is not base64: {e}"))?;
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes.into());
-    }
-    let mut unpacked = Vec::new();
-    GzDecoder::new(&*bytes)
-        .take(MAX_COMPONENT + 1)
-        .read_to_end(&mut unpacked)
-        .map_err(|e| format!("key {key:?} looks like gzip but cannot be unpacked: {e}"))?;
-    if unpacked.len() as u64 > MAX_COMPONENT {
-        return Err(format!("key {key:?} unpacks to more than {MAX_COMPONENT} bytes"));
-    }
-    Ok(unpacked.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::io::Write;
-
-    fn map(key: &str, bytes: &[u8]) -> Vec<u8> {
-        let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-        json!({"binaryData": {key: text}}).to_string().into_bytes()
-    }
-
-    #[test]
-    fn a_component_is_read_plain_or_gzip() {
-        assert_eq!(&*component(&map("plugin.wasm", b"\0asm"), "plugin.wasm").unwrap(), b"\0asm");
-        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        gzip.write_all(b"\0asm...").unwrap();
-        assert_eq!(&*component(&map("k", &gzip.finish().unwrap()), "k").unwrap(), b"\0asm...");
-    }
-
-    #[test]
-    fn a_missing_key_and_a_bomb_are_refused() {
-        assert!(component(&map("other", b"x"), "plugin.wasm").unwrap_err().contains("other"));
-        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        for _ in 0..65 {
-            bomb.write_all(&vec![0; 1 << 20]).unwrap();
-        }
-        assert!(component(&map("k", &bomb.finish().unwrap()), "k").unwrap_err().contains("more than"));
-    }
 }

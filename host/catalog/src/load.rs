@@ -7,19 +7,10 @@ use motet_core::{Digest, PluginName, description::Description, grant::Rule, revi
 use motet_runtime::{Compiled, Runtime};
 use parking_lot::Mutex;
 
-use crate::{PluginObject, Refusal, config};
-
-/// How far a load came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Step {
-    Loaded,
-    Granted,
-    Configured,
-}
+use crate::{PluginObject, Refusal, Step, config};
 
 /// A load that was refused.
 pub(crate) struct Refused {
-    pub(crate) step: Step,
     pub(crate) refusal: Refusal,
     /// What is known of the component all the same.
     pub(crate) description: Option<Description>,
@@ -52,44 +43,32 @@ impl Components {
     }
 }
 
-/// Loads one plugin.
+/// Loads one plugin. `bytes` is asked for the component only where it has to be compiled.
 pub(crate) async fn load(
     runtime: &Runtime,
     components: &Components,
     object: PluginObject,
-    component: Result<Bytes, Refusal>,
+    digest: Digest,
+    bytes: Option<Bytes>,
 ) -> Result<Loaded, Refused> {
-    let refused = |step, refusal, description| Refused { step, refusal, description };
+    let refused = |refusal, description| Refused { refusal, description };
     let name = object.name.clone();
-    let bytes = component.map_err(|refusal| refused(Step::Loaded, refusal, None))?;
-    let digest = Digest::of(&bytes);
-    if let Some(pinned) = object.spec.digest.filter(|pinned| *pinned != digest) {
+    let pinned = object.spec.digest.filter(|_| object.rollback.is_none());
+    if let Some(pinned) = pinned.filter(|pinned| *pinned != digest) {
         let message =
             format!("spec.digest says {pinned}, the component is {digest}: one of them is not what was meant");
-        return Err(refused(Step::Loaded, Refusal::new("DigestMismatch", message), None));
+        return Err(refused(Refusal::new(Step::Verified, "DigestMismatch", message), None));
     }
     let limits = object
         .spec
         .limits
         .resolve()
-        .map_err(|e| refused(Step::Loaded, Refusal::new("InvalidObject", format!("spec.{e}")), None))?;
-    let started = Instant::now();
-    let (compiled, description, seconds) = match components.get(&name, &digest, limits.stack) {
-        Some((compiled, description)) => (compiled, description, [0.0; 2]),
-        None => {
-            let invalid =
-                |reason, e: &dyn std::fmt::Display| refused(Step::Loaded, Refusal::new(reason, e.to_string()), None);
-            let compiled = runtime.compile(bytes, limits.stack).await.map_err(|e| invalid("CompileFailed", &e))?;
-            let compile_seconds = started.elapsed().as_secs_f64();
-            let description = compiled.describe(&name).await.map_err(|e| invalid("DescribeFailed", &e))?;
-            components.put(&name, compiled.clone(), description.clone());
-            (compiled, description, [compile_seconds, started.elapsed().as_secs_f64() - compile_seconds])
-        }
-    };
+        .map_err(|e| refused(Refusal::fetch("InvalidObject", format!("spec.{e}")), None))?;
+    let (compiled, description, seconds) = compile(runtime, components, &name, digest, bytes, limits.stack)
+        .await
+        .map_err(|refusal| refused(refusal, None))?;
     let known = Some(description.clone());
-    check_paths(&description).map_err(|r| refused(Step::Loaded, r, known.clone()))?;
-    config::check(description.config.as_ref(), &object.spec)
-        .map_err(|r| refused(Step::Configured, r, known.clone()))?;
+    check_paths(&description).map_err(|r| refused(r, known.clone()))?;
     let revision = Revision {
         sandbox: compiled.sandbox(&name),
         name,
@@ -101,14 +80,37 @@ pub(crate) async fn load(
     };
     let missing = revision.permissions().missing();
     if !missing.is_empty() {
-        return Err(refused(Step::Granted, Refusal::new("NotGranted", ask_for(&missing)), known));
+        return Err(refused(Refusal::new(Step::Granted, "NotGranted", ask_for(&missing)), known));
     }
+    config::check(revision.description.config.as_ref(), &revision.spec).map_err(|r| refused(r, known))?;
     Ok(Loaded {
         size: compiled.size(),
         contract: compiled.contract().to_string(),
         revision: Arc::new(revision),
         load_seconds: seconds,
     })
+}
+
+async fn compile(
+    runtime: &Runtime,
+    components: &Components,
+    name: &PluginName,
+    digest: Digest,
+    bytes: Option<Bytes>,
+    stack: u64,
+) -> Result<(Compiled, Description, [f64; 2]), Refusal> {
+    if let Some((compiled, description)) = components.get(name, &digest, stack) {
+        return Ok((compiled, description, [0.0; 2]));
+    }
+    let gone = || Refusal::fetch("SourceMissing", format!("the component {digest} is no longer kept; push it again"));
+    let bytes = bytes.ok_or_else(gone)?;
+    let invalid = |reason, e: &dyn std::fmt::Display| Refusal::new(Step::Compiled, reason, e.to_string());
+    let started = Instant::now();
+    let compiled = runtime.compile(bytes, stack).await.map_err(|e| invalid("CompileFailed", &e))?;
+    let compile_seconds = started.elapsed().as_secs_f64();
+    let description = compiled.describe(name).await.map_err(|e| invalid("DescribeFailed", &e))?;
+    components.put(name, compiled.clone(), description.clone());
+    Ok((compiled, description, [compile_seconds, started.elapsed().as_secs_f64() - compile_seconds]))
 }
 
 /// What a description names must be readable before any member sees it.
@@ -119,7 +121,11 @@ fn check_paths(description: &Description) -> Result<(), Refusal> {
     };
     for watch in primary.into_iter().chain(&description.related) {
         let invalid = |what: &str, e: String| {
-            Refusal::new("DescribeFailed", format!("the {what} of the watch on {} cannot be read: {e}", watch.gvk()))
+            Refusal::new(
+                Step::Compiled,
+                "DescribeFailed",
+                format!("the {what} of the watch on {} cannot be read: {e}", watch.gvk()),
+            )
         };
         if let Some(projection) = &watch.projection {
             motet_core::path::Projection::parse(projection).map_err(|e| invalid("projection", e.to_string()))?;

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use motet_core::{PluginName, names::RELEASE_ANNOTATION, plugin::PluginSpec};
+use motet_core::{
+    Digest, PluginName,
+    names::{RELEASE_ANNOTATION, ROLLBACK_ANNOTATION},
+    plugin::PluginSpec,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,6 +24,8 @@ pub struct PluginObject {
     pub generation: i64,
     /// The value of the release annotation.
     pub release: String,
+    /// The digest of the rollback annotation: an earlier good revision to run instead of what the source offers.
+    pub rollback: Option<Digest>,
     /// What is asked for.
     pub spec: PluginSpec,
 }
@@ -65,18 +71,26 @@ impl Document {
     fn check(self) -> Result<PluginObject, Refusal> {
         if (self.api_version.as_str(), self.kind.as_str()) != (API_VERSION, "Plugin") {
             let message = format!("it is a {} {}: this host reads {API_VERSION} Plugin", self.api_version, self.kind);
-            return Err(Refusal::new("InvalidObject", message));
+            return Err(Refusal::fetch("InvalidObject", message));
         }
-        let name = PluginName::new(&self.metadata.name).map_err(|e| Refusal::new("InvalidObject", e.to_string()))?;
-        self.spec.limits.resolve().map_err(|e| Refusal::new("InvalidObject", format!("spec.{e}")))?;
+        let name = PluginName::new(&self.metadata.name).map_err(|e| Refusal::fetch("InvalidObject", e.to_string()))?;
+        self.spec.limits.resolve().map_err(|e| Refusal::fetch("InvalidObject", format!("spec.{e}")))?;
         let release = self.metadata.annotations.get(RELEASE_ANNOTATION).cloned().unwrap_or_default();
-        Ok(PluginObject { name, generation: self.metadata.generation, release, spec: self.spec })
+        let rollback =
+            self.metadata.annotations.get(ROLLBACK_ANNOTATION).map(|d| Digest::try_from(d.clone())).transpose();
+        let rollback =
+            rollback.map_err(|e| Refusal::fetch("InvalidObject", format!("annotation {ROLLBACK_ANNOTATION}: {e}")))?;
+        if self.spec.source.places() > 1 {
+            let message = "spec.source names several places: exactly one of path, configMap and oci";
+            return Err(Refusal::fetch("SourceInvalid", message));
+        }
+        Ok(PluginObject { name, generation: self.metadata.generation, release, rollback, spec: self.spec })
     }
 }
 
 fn invalid(message: &str) -> Refusal {
     let hint = nearest(message).map(|known| format!("; did you mean {known:?}?")).unwrap_or_default();
-    Refusal::new("InvalidObject", format!("the Plugin cannot be read: {message}{hint}"))
+    Refusal::fetch("InvalidObject", format!("the Plugin cannot be read: {message}{hint}"))
 }
 
 /// The known field nearest to the unknown one, out of serde's own message (``unknown field `x`, expected one of `a`, `b` ``).
@@ -102,13 +116,49 @@ pub struct PluginObjectStatus {
     /// The digest of the revision that runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Bytes of its component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// The contract version it is built for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
     /// On how many members it is where.
     pub members: Members,
-    /// Loaded, Granted, Configured, Active.
+    /// Fetched, Verified, Compiled, Granted, Configured, Active, Degraded.
     pub conditions: Vec<ConditionStatus>,
+    /// The first members on which it fails, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<FailingMember>,
+    /// The last good revisions, the newest first: what `motet rollback` can return to without any registry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<RevisionStatus>,
+}
+
+/// A member on which a plugin fails.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FailingMember {
+    /// The member.
+    pub member: String,
+    /// UpperCamelCase word.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+/// One good revision.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RevisionStatus {
+    /// The component's digest.
+    pub digest: String,
+    /// Where it came from.
+    pub from: String,
+    /// The names of the keys that signed it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<String>,
+    /// Since when it was known to be good, RFC 3339.
+    pub since: String,
 }
 
 /// Members by binding state.

@@ -3,6 +3,8 @@
 use motet_core::{Digest, PluginName, description::Description, grant::Rule, plugin::Mode};
 use serde::Serialize;
 
+use crate::history::Good;
+
 /// Where a plugin is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum PluginState {
@@ -19,12 +21,12 @@ pub enum PluginState {
 /// One step of loading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Condition {
-    /// `Loaded`, `Granted`, `Configured` or `Active`.
+    /// `Fetched`, `Verified`, `Compiled`, `Granted`, `Configured` or `Active`.
     pub kind: &'static str,
     /// Whether it holds; none where an earlier step failed.
     pub status: Option<bool>,
     /// UpperCamelCase word.
-    pub reason: &'static str,
+    pub reason: String,
     /// For people.
     pub message: String,
     /// When `status` last changed.
@@ -63,6 +65,8 @@ pub struct PluginStatus {
     pub grants: Vec<Rule>,
     /// Each step of loading.
     pub conditions: Vec<Condition>,
+    /// The last good revisions, the newest first.
+    pub revisions: Vec<Good>,
     /// Seconds that the last load took: compile, describe.
     #[serde(skip)]
     pub load_seconds: [f64; 2],

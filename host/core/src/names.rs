@@ -14,6 +14,16 @@ pub const CONTEXT_ANNOTATION: &str = "motet.dev/context";
 pub const IDENTITY_ANNOTATION: &str = "motet.dev/identity";
 /// Annotation on a Plugin whose change ends the quarantine of its bindings.
 pub const RELEASE_ANNOTATION: &str = "motet.dev/release";
+/// Annotation on a Plugin: the digest of an earlier good revision to run instead of what the source offers.
+pub const ROLLBACK_ANNOTATION: &str = "motet.dev/rollback";
+/// Annotation on a plugin's ConfigMap: the digest of the whole component, unpacked.
+pub const DIGEST_ANNOTATION: &str = "motet.dev/digest";
+/// Annotation on a plugin's ConfigMap: the names of the ConfigMaps that hold its parts, in order, separated by commas.
+pub const CHUNKS_ANNOTATION: &str = "motet.dev/chunks";
+/// Label on the parts: the ConfigMap that names them.
+pub const CHUNK_OF_LABEL: &str = "motet.dev/chunk-of";
+/// Annotation on a plugin's ConfigMap: a detached signature of the component, as `cosign sign-blob` writes it.
+pub const SIGNATURE_ANNOTATION: &str = "motet.dev/signature";
 /// The namespace, on the hub by default and on every member, that holds Motet's own objects.
 pub const SYSTEM_NAMESPACE: &str = "motet-system";
 

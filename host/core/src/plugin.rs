@@ -36,9 +36,41 @@ pub struct Source {
     /// A key of a ConfigMap in the hub's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapSource>,
+    /// An image in an OCI registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oci: Option<OciSource>,
 }
 
-/// A key of a ConfigMap in the hub's namespace; the value is plain or gzip.
+/// An image in an OCI registry. A tag is resolved again at intervals, a digest never.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OciSource {
+    /// `HOST/REPOSITORY:TAG` or `HOST/REPOSITORY@sha256:…`.
+    pub image: String,
+    /// The digest that the image's manifest must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// A Secret in the hub's namespace of type `kubernetes.io/dockerconfigjson`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
+    /// Speak plain HTTP, where the host allows that too.
+    #[serde(default, rename = "plainHTTP", skip_serializing_if = "std::ops::Not::not")]
+    pub plain_http: bool,
+    /// A ConfigMap in the hub's namespace whose `ca.crt` is believed beside the system's authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_config_map: Option<String>,
+}
+
+/// Who must have signed the component, beside what the host asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifySpec {
+    /// Public keys in PEM; a signature by one of them is needed, whatever the host's policy says.
+    #[serde(default)]
+    pub keys: Vec<String>,
+}
+
+/// A key of a ConfigMap in the hub's namespace; the value is plain, gzip or zstd, in one piece or in chunks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfigMapSource {
@@ -153,6 +185,9 @@ pub struct PluginSpec {
     /// The digest it must have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Who must have signed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<VerifySpec>,
     /// On which members; absent means all.
     #[serde(default)]
     pub members: Selector,
@@ -180,7 +215,28 @@ pub struct PluginSpec {
     pub suspend: bool,
 }
 
+impl Source {
+    /// How many places are named; exactly one is right, and none means a file beside the YAML.
+    pub fn places(&self) -> usize {
+        [self.path.is_some(), self.config_map.is_some(), self.oci.is_some()].into_iter().filter(|named| *named).count()
+    }
+}
+
 impl PluginSpec {
+    /// What the operator says now about a plugin whose code and config stay those of `running`: where, whether and within which
+    /// bounds it runs is the operator's to change at once, even while new code or a new config is refused.
+    #[must_use]
+    pub fn over(&self, running: &Self) -> Self {
+        Self {
+            source: running.source.clone(),
+            digest: running.digest,
+            verify: running.verify.clone(),
+            config: running.config.clone(),
+            config_overrides: running.config_overrides.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The config for a member whose labels `get` looks up: `config`, with the overrides that select the member merged in
     /// order (RFC 7386). Null where there is none.
     pub fn config_for<'a>(&self, get: impl Fn(&str) -> Option<&'a str>) -> Value {

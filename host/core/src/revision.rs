@@ -13,6 +13,7 @@ use crate::{
 use bytes::Bytes;
 
 /// One plugin at one digest. Immutable: a change of code, config, grants or limits is a new revision.
+#[derive(Clone)]
 pub struct Revision {
     /// The operator's name for it.
     pub name: PluginName,

@@ -99,7 +99,7 @@ async fn a_plugin_in_the_hub_is_loaded_from_a_config_map_and_explains_itself() -
     });
     let path = "/apis/motet.dev/v1alpha1/plugins/baseline";
     looker.apply(path, "test", &plugin).await?;
-    condition(&looker, "Loaded", "False", "SourceMissing").await.map_err(|e| e.context(host.tail()))?;
+    condition(&looker, "Fetched", "False", "SourceMissing").await.map_err(|e| e.context(host.tail()))?;
 
     // The component arrives: now it is the grants that are missing, and the message says which.
     let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "baseline", "namespace": "motet-system" },
@@ -122,7 +122,7 @@ async fn a_plugin_in_the_hub_is_loaded_from_a_config_map_and_explains_itself() -
             &json!({ "binaryData": { "plugin.wasm": encode(b"<html>") } }),
         )
         .await?;
-    let loaded = condition(&looker, "Loaded", "False", "CompileFailed").await.map_err(|e| e.context(host.tail()))?;
+    let loaded = condition(&looker, "Compiled", "False", "CompileFailed").await.map_err(|e| e.context(host.tail()))?;
     assert!(loaded["message"].as_str().unwrap_or_default().contains("not WebAssembly"), "{loaded}");
     looker.namespace("later", &[("motet.dev/baseline", "true")]).await?;
     has(&looker, "later", 3).await.map_err(|e| e.context(host.tail()))?;
@@ -135,7 +135,7 @@ async fn a_plugin_in_the_hub_is_loaded_from_a_config_map_and_explains_itself() -
         )
         .await?;
     looker.patch(path, &json!({ "spec": { "onDelete": "Prune" } })).await?;
-    condition(&looker, "Loaded", "True", "AsExpected").await?;
+    condition(&looker, "Compiled", "True", "AsExpected").await?;
     looker.delete(path).await?;
     has(&looker, "shop", 0).await.map_err(|e| e.context(host.tail()))?;
     has(&looker, "later", 0).await?;

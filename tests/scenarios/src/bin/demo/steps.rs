@@ -185,8 +185,8 @@ async fn break_it(stage: &Stage) -> Result<String> {
         .await
         .with_context(|| stage.host.tail())?;
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
-    let loaded = conditions.iter().find(|c| c["type"] == "Loaded").context("the Plugin has no condition Loaded")?;
-    ensure!(loaded["status"] == "False", "the condition Loaded should be False: {loaded}");
+    let loaded = conditions.iter().find(|c| c["type"] == "Compiled").context("the Plugin has no condition Compiled")?;
+    ensure!(loaded["status"] == "False", "the condition Compiled should be False: {loaded}");
     for member in stage.members().iter().filter(|m| m.name() != "edge-4") {
         member.shop("after-break").await?;
     }
