@@ -38,6 +38,7 @@ test-fast: plugins guests ## every test that needs no real kube-apiserver
 
 test: test-fast lint ## every test
 	./tests/real/build.sh >/dev/null
+	./tests/real/tools.sh >/dev/null
 	$(CONFORMANCE)
 	cargo test --locked -p motet-scenarios --test real --test faults -- --test-threads=2
 

@@ -164,6 +164,7 @@ impl Args {
         Rules {
             registries: self.registries.clone(),
             hosts: self.registry_hosts.clone(),
+            any_host: false,
             plain_http: self.allow_registry.contains(&AllowRegistry::PlainHttp),
             loopback: self.allow_registry.contains(&AllowRegistry::Loopback),
         }

@@ -60,6 +60,8 @@ pub struct Rules {
     pub registries: Vec<HostPattern>,
     /// Further hosts that any registry may send us to (token services, blob storage).
     pub hosts: Vec<HostPattern>,
+    /// Whether registries may send us anywhere: for people's own commands.
+    pub any_host: bool,
     /// Whether a `Plugin` may ask for plain HTTP.
     pub plain_http: bool,
     /// Whether loopback addresses may be connected to: for tests and laptops.
@@ -115,7 +117,7 @@ impl Rules {
         let own = registry.eq_ignore_ascii_case(authority);
         let known = COMPANIONS.iter().filter(|(name, _)| *name == split(registry).0).flat_map(|(_, hosts)| *hosts);
         let companion = known.filter_map(|h| HostPattern::parse(h).ok()).any(|p| p.matches(host, port));
-        own || companion || self.hosts.iter().any(|p| p.matches(host, port))
+        own || self.any_host || companion || self.hosts.iter().any(|p| p.matches(host, port))
     }
 
     /// Whether `address` may be connected to. The error says what it is.

@@ -23,4 +23,4 @@ pub use local::{MAX_COMPONENT, MAX_MANIFEST, Patience};
 pub use push::{Pushed, push};
 pub use reference::Image;
 pub use registry::{Manifest, Registry};
-pub use transport::{Http, Trust};
+pub use transport::{Http, Trust, connector};

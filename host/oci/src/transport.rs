@@ -56,6 +56,23 @@ impl Trust {
         }
         if found == 0 { Err("it holds no certificate".into()) } else { Ok(Self(Arc::new(store))) }
     }
+
+    fn client(&self) -> Result<ClientConfig, OciError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| OciError::Protocol(format!("TLS cannot be set up: {e}")))?;
+        Ok(versions.with_root_certificates(self.0.clone()).with_no_client_auth())
+    }
+}
+
+/// HTTP and HTTPS to anywhere, for the CLI's own requests: the system's authorities, and those of `ca` (PEM).
+pub fn connector(ca: Option<&[u8]>) -> Result<HttpsConnector<HttpConnector>, OciError> {
+    let trust = ca.map_or_else(|| Ok(Trust::system()), Trust::with).map_err(OciError::Protocol)?;
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    let https = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trust.client()?);
+    Ok(https.https_or_http().enable_http1().wrap_connector(http))
 }
 
 /// A client for registries.
@@ -69,12 +86,7 @@ pub struct Http {
 impl Http {
     /// A client under these rules.
     pub fn new(rules: Arc<Rules>, trust: &Trust, patience: Patience) -> Result<Self, OciError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|e| OciError::Protocol(format!("TLS cannot be set up: {e}")))?
-            .with_root_certificates(trust.0.clone())
-            .with_no_client_auth();
+        let tls = trust.client()?;
         let mut connector = HttpConnector::new_with_resolver(Resolver(rules.clone()));
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(patience.header));

@@ -18,27 +18,159 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start a plugin: a crate of one page with a test, its Plugin YAML and a README.
     New(New),
-    /// Show what a component exports and imports, and what makes up its size, without running it.
-    Inspect {
-        /// A component.
-        file: PathBuf,
-    },
+    /// Show a component: what it is built for, what makes up its size, who signed it; or a plugin as a running host knows it.
+    Inspect(Inspect),
+    /// Ship a component: to an OCI registry, or into ConfigMaps of the hub.
+    Push(Push),
+    /// Return to an earlier good revision of a plugin, without any registry.
+    Rollback(Rollback),
     /// Print the RBAC that plugins' grants need on a member, ready for `kubectl apply -f -`.
     Rbac(Rbac),
     /// Register members.
     #[command(subcommand)]
     Member(Member),
-    /// Show members and plugins as a running host sees them.
-    Status {
-        /// Where the host listens.
-        #[arg(long, value_name = "URL", env = "MOTET_HOST", default_value = "http://127.0.0.1:9440")]
-        host: String,
-    },
+    /// Show members and plugins as a running host sees them. Exits with 3 where one of them is not well.
+    Status(Status),
     /// Print a completion script.
     Completion {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For machines.
+    Json,
+}
+
+/// A running host.
+#[derive(Debug, Args)]
+pub(crate) struct Host {
+    /// Where the host listens.
+    #[arg(long = "host", value_name = "URL", env = "MOTET_HOST", default_value = "http://127.0.0.1:9440")]
+    pub(crate) url: String,
+    /// A file with the bearer token that a host wants which does not listen on its loopback only.
+    #[arg(long, value_name = "FILE", env = "MOTET_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The authority that signed the host's certificate, beside the system's.
+    #[arg(long, value_name = "FILE", env = "MOTET_HOST_CA")]
+    pub(crate) host_ca: Option<PathBuf>,
+}
+
+/// The hub.
+#[derive(Debug, Args)]
+pub(crate) struct Hub {
+    /// The hub's namespace of Motet's objects.
+    #[arg(long, value_name = "NS", env = "MOTET_NAMESPACE", default_value = SYSTEM_NAMESPACE)]
+    pub(crate) namespace: String,
+    /// The hub's kubeconfig; KUBECONFIG where not given.
+    #[arg(long, value_name = "FILE", env = "MOTET_HUB")]
+    pub(crate) hub: Option<PathBuf>,
+    /// Context of the hub's kubeconfig.
+    #[arg(long, value_name = "NAME", env = "MOTET_HUB_CONTEXT")]
+    pub(crate) hub_context: Option<String>,
+}
+
+/// A registry.
+#[derive(Debug, Args)]
+pub(crate) struct Registry {
+    /// Speak plain HTTP to the registry.
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+    /// The authority that signed the registry's certificate, beside the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Credentials; ~/.docker/config.json where it exists and nothing is given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) docker_config: Option<PathBuf>,
+}
+
+/// `motet status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) host: Host,
+    /// Table or JSON.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Output,
+}
+
+/// `motet inspect`.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// A component's file, an image (HOST/REPOSITORY:TAG) or the name of a plugin that a host runs.
+    #[arg(value_name = "FILE|IMAGE|PLUGIN")]
+    pub(crate) what: String,
+    /// A public key (PEM): says whether it signed the image, and exits with 3 where it did not.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+    #[command(flatten)]
+    pub(crate) host: Host,
+    /// Table or JSON.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Output,
+}
+
+/// `motet push`.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The component.
+    #[arg(value_name = "FILE.wasm")]
+    pub(crate) file: PathBuf,
+    /// The image to push it as.
+    #[arg(value_name = "IMAGE", required_unless_present = "config_map", conflicts_with = "config_map")]
+    pub(crate) image: Option<String>,
+    /// A ConfigMap of the hub to put it into; in chunks where it is larger than one holds.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) config_map: Option<String>,
+    /// The key in the ConfigMap.
+    #[arg(long, value_name = "KEY", default_value = "plugin.wasm")]
+    pub(crate) key: String,
+    /// A detached signature to keep with the ConfigMap, as `cosign sign-blob` writes it.
+    #[arg(long, value_name = "FILE", requires = "config_map")]
+    pub(crate) signature: Option<PathBuf>,
+    /// Print the ConfigMaps instead of writing them.
+    #[arg(long, requires = "config_map")]
+    pub(crate) dry_run: bool,
+    /// A Plugin's YAML to print with its source set to what was pushed, ready for `kubectl apply -f -`.
+    #[arg(long, value_name = "PLUGIN.yaml")]
+    pub(crate) plugin: Option<PathBuf>,
+    /// Pin the digest in that YAML, so that a moved tag changes nothing.
+    #[arg(long, requires = "plugin")]
+    pub(crate) pin: bool,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+    #[command(flatten)]
+    pub(crate) hub: Hub,
+    /// Table or JSON.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", conflicts_with = "plugin")]
+    pub(crate) output: Output,
+}
+
+/// `motet rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct Rollback {
+    /// The plugin.
+    #[arg(value_parser = plugin_name)]
+    pub(crate) name: PluginName,
+    /// The digest to return to; the newest good one that does not run where not given.
+    #[arg(long, value_name = "DIGEST", conflicts_with = "undo")]
+    pub(crate) to: Option<String>,
+    /// Follow the plugin's source again.
+    #[arg(long)]
+    pub(crate) undo: bool,
+    #[command(flatten)]
+    pub(crate) hub: Hub,
+    /// Table or JSON.
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) output: Output,
 }
 
 /// `motet new`.
@@ -91,15 +223,8 @@ pub(crate) struct Add {
     /// A label of the member, for selectors. May repeat.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) labels: Vec<(String, String)>,
-    /// The hub's namespace of member Secrets.
-    #[arg(long, value_name = "NS", env = "MOTET_NAMESPACE", default_value = SYSTEM_NAMESPACE)]
-    pub(crate) namespace: String,
-    /// The hub's kubeconfig; KUBECONFIG where not given.
-    #[arg(long, value_name = "FILE", env = "MOTET_HUB")]
-    pub(crate) hub: Option<PathBuf>,
-    /// Context of the hub's kubeconfig.
-    #[arg(long, value_name = "NAME", env = "MOTET_HUB_CONTEXT")]
-    pub(crate) hub_context: Option<String>,
+    #[command(flatten)]
+    pub(crate) hub: Hub,
     /// Print the Secret instead of writing it.
     #[arg(long)]
     pub(crate) dry_run: bool,

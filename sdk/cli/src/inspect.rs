@@ -4,7 +4,15 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use motet_core::Digest;
+use motet_oci::signature::{self, PublicKey};
+use serde_json::{Value, json};
 use wasmparser::{Encoding, Parser, Payload};
+
+use crate::{
+    Answer,
+    args::{Inspect, Output},
+    block_on, host, image,
+};
 
 /// The interface that a plugin exports, without its version.
 const CONTRACT: &str = "motet:plugin/reconciler@";
@@ -23,10 +31,72 @@ struct Found {
 }
 
 /// Prints it.
-pub(crate) fn run(path: &Path) -> Result<String> {
-    let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-    let found = parse(&bytes).with_context(|| format!("{} is not a plugin", path.display()))?;
-    Ok(report(&bytes, &found)?)
+pub(crate) fn run(inspect: &Inspect) -> Result<Answer> {
+    let path = Path::new(&inspect.what);
+    if path.is_file() {
+        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let found = parse(&bytes).with_context(|| format!("{} is not a plugin", path.display()))?;
+        return answer(inspect, json_of(&bytes, &found), report(&bytes, &found)?, true);
+    }
+    if inspect.what.contains('/') {
+        return block_on(image(inspect));
+    }
+    let found = block_on(host::items(&inspect.host, &format!("/api/v1/plugins/{}", inspect.what)));
+    let plugin = found.with_context(|| format!("{:?} is no file and no image; as a plugin", inspect.what))?;
+    let Some(plugin) = plugin.into_iter().next() else { bail!("the host runs no plugin {:?}", inspect.what) };
+    let text = serde_yaml::to_string(&plugin)?;
+    let well = plugin["state"] == "Active" || plugin["state"] == "Suspended";
+    answer(inspect, plugin, text, well)
+}
+
+fn answer(inspect: &Inspect, json: Value, text: String, well: bool) -> Result<Answer> {
+    let text = if inspect.output == Output::Json { format!("{json:#}\n") } else { text };
+    Ok(Answer { text, well })
+}
+
+async fn image(inspect: &Inspect) -> Result<Answer> {
+    let registry = image::registry(&inspect.what, &inspect.registry)?;
+    let pulled = image::pull(&registry).await?;
+    let found = parse(&pulled.component).with_context(|| format!("{} holds no plugin", inspect.what))?;
+    let mut json = json_of(&pulled.component, &found);
+    let mut text = format!("image     {}\n{}", pulled.image, report(&pulled.component, &found)?);
+    json["image"] = json!(pulled.image);
+    json["signatures"] = json!(pulled.signatures.len());
+    writeln!(text, "signed    {} signatures found", pulled.signatures.len())?;
+    let mut well = true;
+    if let Some(file) = &inspect.key {
+        let pem = fs::read_to_string(file).with_context(|| format!("reading --key {}", file.display()))?;
+        let key = PublicKey::from_pem(&file.display().to_string(), &pem).map_err(anyhow::Error::msg)?;
+        let checked = signature::check(&pulled.signatures, pulled.image, &[key]);
+        well = checked.is_ok();
+        json["signed"] = json!(well);
+        match checked {
+            Ok(_) => writeln!(text, "          by {}", file.display())?,
+            Err(why) => writeln!(text, "          {why}")?,
+        }
+    }
+    answer(inspect, json, text, well)
+}
+
+/// Whether a host could take it.
+pub(crate) fn check(bytes: &[u8]) -> Result<()> {
+    let found = parse(bytes)?;
+    if !found.exports.iter().any(|e| e.starts_with(CONTRACT)) {
+        bail!("it exports no {CONTRACT}…: no host would take it");
+    }
+    Ok(())
+}
+
+fn json_of(bytes: &[u8], found: &Found) -> Value {
+    json!({
+        "contract": found.exports.iter().find_map(|e| e.strip_prefix(CONTRACT)),
+        "digest": Digest::of(bytes),
+        "size": bytes.len(),
+        "code": found.code,
+        "data": found.data,
+        "exports": found.exports,
+        "imports": found.imports,
+    })
 }
 
 fn parse(bytes: &[u8]) -> Result<Found> {
@@ -65,7 +135,7 @@ fn report(bytes: &[u8], found: &Found) -> Result<String, std::fmt::Error> {
     let contract = contract.map_or_else(|| format!("none: no export {CONTRACT}…, no host will take it"), String::from);
     writeln!(text, "contract  {contract}")?;
     writeln!(text, "digest    {}", Digest::of(bytes))?;
-    let fits = if bytes.len() <= CONFIG_MAP { "" } else { ", too large for a ConfigMap unless compressed" };
+    let fits = if bytes.len() <= CONFIG_MAP { "" } else { ", in ConfigMaps only compressed or in chunks" };
     writeln!(text, "size      {} bytes{fits}", bytes.len())?;
     let custom: usize = found.custom.iter().map(|(_, size)| size).sum();
     let rest = bytes.len().saturating_sub(found.code + found.data + custom);

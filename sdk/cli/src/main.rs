@@ -2,11 +2,17 @@
 //! line, what went wrong.
 
 mod args;
+mod config_map;
+mod host;
+mod hub;
+mod image;
 mod inspect;
 mod member;
 mod new;
 mod plugin;
+mod push;
 mod rbac;
+mod rollback;
 mod status;
 
 use std::{io::Write as _, process::ExitCode};
@@ -15,11 +21,30 @@ use anyhow::Result;
 use args::{Cli, Command, Member};
 use clap::{CommandFactory as _, Parser as _};
 
+/// What a command answers.
+#[derive(Debug)]
+struct Answer {
+    text: String,
+    /// Whether what was asked about is as it should be; a script sees 3 where it is not.
+    well: bool,
+}
+
+impl From<String> for Answer {
+    fn from(text: String) -> Self {
+        Self { text, well: true }
+    }
+}
+
+/// 0 when all is well, 1 when it could not be done, 2 for wrong usage (clap's), 3 when what was asked about is not well.
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let printed = run(cli.command).and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));
+    let printed = run(cli.command).and_then(|answer| {
+        std::io::stdout().write_all(answer.text.as_bytes())?;
+        Ok(answer.well)
+    });
     match printed {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(3),
         Err(error) => {
             eprintln!("motet: {error:#}");
             ExitCode::FAILURE
@@ -27,18 +52,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a command prints.
-fn run(command: Command) -> Result<String> {
+fn run(command: Command) -> Result<Answer> {
     match command {
-        Command::New(new) => new::run(&new),
-        Command::Inspect { file } => inspect::run(&file),
-        Command::Rbac(rbac) => rbac::run(&rbac),
-        Command::Member(Member::Add(add)) => member::run(&add),
-        Command::Status { host } => status::run(&host),
+        Command::New(new) => new::run(&new).map(Answer::from),
+        Command::Inspect(inspect) => inspect::run(&inspect),
+        Command::Push(push) => push::run(&push).map(Answer::from),
+        Command::Rollback(rollback) => rollback::run(&rollback).map(Answer::from),
+        Command::Rbac(rbac) => rbac::run(&rbac).map(Answer::from),
+        Command::Member(Member::Add(add)) => member::run(&add).map(Answer::from),
+        Command::Status(status) => status::run(&status),
         Command::Completion { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "motet", &mut script);
-            Ok(String::from_utf8_lossy(&script).into_owned())
+            Ok(String::from_utf8_lossy(&script).into_owned().into())
         }
     }
 }

@@ -1,18 +1,17 @@
 //! Registers a cluster: the Secret in the hub that makes it a member.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use motet_cluster::{Allow, Client, KubeconfigError, Settings};
+use motet_cluster::KubeconfigError;
 use motet_core::{
-    Gvk, ObjectName,
+    Gvk,
     names::{CONTEXT_ANNOTATION, MEMBER_LABEL},
-    ports::{MemberApi as _, Write},
 };
 use serde_json::{Value, json};
 
-use crate::{args::Add, block_on};
+use crate::{args::Add, block_on, hub};
 
 /// Writes or prints it.
 pub(crate) fn run(add: &Add) -> Result<String> {
@@ -23,7 +22,7 @@ pub(crate) fn run(add: &Add) -> Result<String> {
         return Ok(serde_yaml::to_string(&secret)?);
     }
     let server = block_on(write(add, &secret))?;
-    Ok(format!("secret {}/{} written to {server}\n", add.namespace, add.name))
+    Ok(format!("secret {}/{} written to {server}\n", add.hub.namespace, add.name))
 }
 
 /// What the host would refuse in any case is an error; what it takes only by a flag is said.
@@ -44,7 +43,7 @@ fn secret(add: &Add, kubeconfig: &[u8]) -> Value {
     let mut secret = json!({
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": { "name": add.name, "namespace": add.namespace, "labels": labels },
+        "metadata": { "name": add.name, "namespace": add.hub.namespace, "labels": labels },
         "type": "Opaque",
         "data": { "kubeconfig": STANDARD.encode(kubeconfig) },
     });
@@ -56,25 +55,9 @@ fn secret(add: &Add, kubeconfig: &[u8]) -> Value {
 
 /// Applies the Secret; the hub's URL, for people.
 async fn write(add: &Add, secret: &Value) -> Result<String> {
-    let hub = add
-        .hub
-        .clone()
-        .or_else(|| env::var_os("KUBECONFIG").map(PathBuf::from))
-        .context("which hub? name its kubeconfig with --hub or KUBECONFIG, or print the Secret with --dry-run")?;
-    let bytes = fs::read(&hub).with_context(|| format!("reading the hub's kubeconfig {}", hub.display()))?;
-    let connection = motet_cluster::parse(&bytes, add.hub_context.as_deref(), hub.parent(), &Allow::all())
-        .with_context(|| format!("the hub's kubeconfig {}", hub.display()))?;
-    let client = Client::new(connection, Settings::default())?;
-    let resource = client.resource(&Gvk::new("", "v1", "Secret")).await?;
-    let apply = Write::Apply {
-        body: secret.to_string().into_bytes().into(),
-        manager: "motet-cli".into(),
-        // The one who types this command means it: a Secret made by other means becomes theirs.
-        force: true,
-        subresource: None,
-    };
-    client.write(&resource, &ObjectName::namespaced(&add.namespace, add.name.as_str()), apply).await?;
-    Ok(client.server().to_string())
+    let hub = hub::connect(&add.hub).context("or print the Secret with --dry-run")?;
+    hub::apply(&hub, &Gvk::new("", "v1", "Secret"), secret).await?;
+    Ok(hub.server().to_string())
 }
 
 #[cfg(test)]
@@ -88,9 +71,7 @@ mod tests {
             kubeconfig: "k".into(),
             context: Some("prod".into()),
             labels: vec![("region".into(), "eu".into())],
-            namespace: "motet-system".into(),
-            hub: None,
-            hub_context: None,
+            hub: crate::args::Hub { namespace: "motet-system".into(), hub: None, hub_context: None },
             dry_run: true,
         }
     }

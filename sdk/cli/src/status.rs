@@ -1,46 +1,33 @@
 //! Members and plugins as a running host sees them, as tables.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, bail};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use serde_json::Value;
+use anyhow::Result;
+use serde_json::{Value, json};
 
-use crate::block_on;
-
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{
+    Answer,
+    args::{Output, Status},
+    block_on, host,
+};
 
 /// Prints it.
-pub(crate) fn run(host: &str) -> Result<String> {
-    if !host.starts_with("http://") {
-        bail!("--host {host:?} must start with http://: the status API has no TLS; forward its port where it is far");
-    }
-    let host = host.trim_end_matches('/');
-    block_on(async {
-        let members = get(&format!("{host}/api/v1/members")).await?;
-        let plugins = get(&format!("{host}/api/v1/plugins")).await?;
-        let bindings = get(&format!("{host}/api/v1/bindings")).await?;
-        Ok(render(&members, &plugins, &bindings))
-    })
-}
-
-async fn get(url: &str) -> Result<Vec<Value>> {
-    let asked = async {
-        let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-        let response = client.get(url.parse()?).await?;
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            bail!("it answered {status}: {}", String::from_utf8_lossy(&body).trim());
+pub(crate) fn run(status: &Status) -> Result<Answer> {
+    let (members, plugins, bindings) = block_on(async {
+        let members = host::items(&status.host, "/api/v1/members").await?;
+        let plugins = host::items(&status.host, "/api/v1/plugins").await?;
+        Ok((members, plugins, host::items(&status.host, "/api/v1/bindings").await?))
+    })?;
+    let well = members.iter().all(|m| text(m, "state") == "Ready")
+        && plugins.iter().all(|p| matches!(text(p, "state"), "Active" | "Suspended"))
+        && !bindings.iter().any(|b| b["failing"] == true || matches!(text(b, "state"), "Parked" | "Quarantined"));
+    let text = match status.output {
+        Output::Table => render(&members, &plugins, &bindings),
+        Output::Json => {
+            format!("{:#}\n", json!({ "members": members, "plugins": plugins, "bindings": bindings, "well": well }))
         }
-        let mut answer: Value = serde_json::from_slice(&body)?;
-        Ok(answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
     };
-    let answer =
-        tokio::time::timeout(TIMEOUT, asked).await.map_err(|_| anyhow::anyhow!("no answer within {TIMEOUT:?}"));
-    answer.and_then(|a| a).with_context(|| format!("asking the host at {url} (is it running? see --host)"))
+    Ok(Answer { text, well })
 }
 
 fn text<'a>(item: &'a Value, field: &str) -> &'a str {
@@ -142,13 +129,18 @@ mod tests {
         );
     }
 
+    fn asked(url: &str) -> Status {
+        let host = crate::args::Host { url: url.into(), token_file: None, host_ca: None };
+        Status { host, output: Output::Table }
+    }
+
     #[test]
     fn a_host_that_is_not_there_is_said() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         drop(listener);
-        let error = run(&url).unwrap_err();
+        let error = run(&asked(&url)).unwrap_err();
         assert!(format!("{error:#}").contains("is it running?"), "{error:#}");
-        assert!(run("https://host").is_err());
+        assert!(run(&asked("no address")).is_err());
     }
 }

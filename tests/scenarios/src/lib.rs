@@ -5,6 +5,7 @@
 pub mod baseline;
 pub mod embedded;
 pub mod host;
+pub mod ship;
 pub mod site;
 pub mod webhook;
 pub mod wire;

@@ -16,3 +16,5 @@ mod least;
 mod orphans;
 #[path = "real/scaffold.rs"]
 mod scaffold;
+#[path = "real/shipping.rs"]
+mod shipping;

@@ -1,0 +1,47 @@
+//! Asks a running host.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::Value;
+
+use crate::args::Host;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The items at `path` of the status API.
+pub(crate) async fn items(host: &Host, path: &str) -> Result<Vec<Value>> {
+    let url = format!("{}{path}", host.url.trim_end_matches('/'));
+    let answer = tokio::time::timeout(TIMEOUT, ask(host, &url))
+        .await
+        .map_err(|_| anyhow::anyhow!("no answer within {TIMEOUT:?}"))
+        .and_then(|a| a);
+    let mut answer = answer.with_context(|| format!("asking the host at {url} (is it running? see --host)"))?;
+    Ok(answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
+}
+
+async fn ask(host: &Host, url: &str) -> Result<Value> {
+    let mut request = Request::get(url);
+    if let Some(file) = &host.token_file {
+        let token = fs::read_to_string(file).with_context(|| format!("reading the token {}", file.display()))?;
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.trim()));
+    }
+    let ca = host.host_ca.as_ref().map(fs::read).transpose().context("reading --host-ca")?;
+    let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(motet_oci::connector(ca.as_deref())?);
+    let response = client.request(request.body(Empty::new())?).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    match status.as_u16() {
+        200..=299 => Ok(serde_json::from_slice(&body)?),
+        401 => bail!("it wants a bearer token: name a file that holds one with --token-file ({})", said(&body)),
+        _ => bail!("it answered {status}: {}", said(&body)),
+    }
+}
+
+fn said(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).trim().to_owned()
+}
