@@ -21,6 +21,10 @@ use set::Set;
 pub(crate) enum Reach {
     Everything,
     AllButStatus,
+    /// A write of the status of a built-in kind, with or without the labels.
+    AllButSpec {
+        labels: bool,
+    },
     StatusOnly,
 }
 
@@ -28,6 +32,8 @@ impl Reach {
     fn keep(self, set: Set) -> Set {
         match self {
             Self::Everything => set,
+            Self::AllButSpec { labels: true } => set.without(".spec"),
+            Self::AllButSpec { labels: false } => set.without(".spec").without_inner(".metadata", ".labels"),
             Self::AllButStatus => set.without(".status"),
             Self::StatusOnly => set.only(".status"),
         }

@@ -313,7 +313,7 @@ fn first_state(history: usize) -> State {
     for name in ["kube-system", "kube-public", "kube-node-lease", "default"] {
         let mut namespace: Value = json!({"metadata": {"name": name}});
         defaults::fill(namespaces, &mut namespace);
-        defaults::on_create(&state, namespaces, &mut namespace);
+        defaults::on_create(namespaces, &mut namespace);
         object::set_meta(&mut namespace, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
         object::set_meta(&mut namespace, "creationTimestamp", Some(object::now().into()));
         state.put(namespaces, namespace);

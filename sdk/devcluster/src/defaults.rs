@@ -2,9 +2,12 @@
 
 mod admission;
 mod pod;
+mod storage;
+mod workload;
 
 use serde_json::{Value, json};
 
+use crate::error::Cause;
 use crate::object;
 use crate::resources::Resource;
 use crate::store::State;
@@ -13,6 +16,16 @@ use crate::store::State;
 fn default(object: &mut Value, field: &str, value: impl Into<Value>) {
     if let Some(map) = object.as_object_mut()
         && map.get(field).is_none_or(Value::is_null)
+    {
+        map.insert(field.into(), value.into());
+    }
+}
+
+/// Sets a field that is not there or says nothing.
+fn filled(object: &mut Value, field: &str, value: impl Into<Value>) {
+    let empty = |found: &Value| *found == Value::Null || *found == "" || *found == 0;
+    if let Some(map) = object.as_object_mut()
+        && map.get(field).is_none_or(empty)
     {
         map.insert(field.into(), value.into());
     }
@@ -39,6 +52,7 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
             pod::spec(spec);
             default(spec, "enableServiceLinks", true);
             pod::requests(spec);
+            pod::host_ports(spec);
         }),
         ("", "limitranges") => within(object, &["spec"], |spec| each(spec, "limits", limit)),
         ("", "services") => service(object),
@@ -58,20 +72,8 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         }
         ("admissionregistration.k8s.io", _) => admission::fill(resource, object),
         ("", "persistentvolumeclaims") => within(object, &["spec"], |spec| default(spec, "volumeMode", "Filesystem")),
-        ("", "replicationcontrollers") => controller(object),
+        ("", "replicationcontrollers") | ("apps" | "batch", _) => workload::fill(&resource.plural, object),
         ("", "podtemplates") => within(object, &["template", "spec"], pod::spec),
-        ("apps", "deployments") => within(object, &["spec"], deployment),
-        ("apps", "replicasets" | "statefulsets" | "daemonsets") => {
-            if resource.plural == "daemonsets" {
-                within(object, &["metadata"], |meta| default(meta, "annotations", json!({})));
-                within(object, &["metadata", "annotations"], |annotations| {
-                    default(annotations, "deprecated.daemonset.template.generation", "1");
-                });
-            }
-            within(object, &["spec"], |spec| workload(resource, spec))
-        }
-        ("batch", "jobs") => within(object, &["spec"], job),
-        ("batch", "cronjobs") => within(object, &["spec"], cron_job),
         ("networking.k8s.io", "networkpolicies") => within(object, &["spec"], network_policy),
         ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => each(object, "subjects", |subject| {
             if subject.get("kind").is_some_and(|kind| kind != "ServiceAccount") {
@@ -94,6 +96,7 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
             default(object, "reclaimPolicy", "Delete");
             default(object, "volumeBindingMode", "Immediate");
         }
+        ("storage.k8s.io", "csidrivers") => within(object, &["spec"], storage::driver),
         ("scheduling.k8s.io", "priorityclasses") => default(object, "preemptionPolicy", "PreemptLowerPriority"),
         _ => {}
     }
@@ -105,23 +108,16 @@ fn namespace(object: &mut Value) {
     within(object, &["metadata", "labels"], |labels| labels["kubernetes.io/metadata.name"] = name.into());
 }
 
-fn cron_job(spec: &mut Value) {
-    default(spec, "concurrencyPolicy", "Allow");
-    default(spec, "suspend", false);
-    default(spec, "successfulJobsHistoryLimit", 3);
-    default(spec, "failedJobsHistoryLimit", 1);
-    within(spec, &["jobTemplate", "spec", "template", "spec"], pod::spec);
-}
-
 /// Defaults of a new object only.
-pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) {
+pub(crate) fn on_create(resource: &Resource, object: &mut Value) {
     match resource.plural.as_str() {
-        "pods" if resource.group.is_empty() => pod::admit(object),
+        "pods" if resource.group.is_empty() => pod::begin(object),
         "nodes" => node_taint(object),
         "persistentvolumes" => {
             protect(object, "kubernetes.io/pv-protection");
-            object["status"] = json!({"phase": "Pending"});
+            object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": object::now()});
         }
+        "volumeattributesclasses" => protect(object, "kubernetes.io/vac-protection"),
         "namespaces" => {
             object["status"] = json!({"phase": "Active"});
             let mut finalizers = object["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
@@ -132,11 +128,11 @@ pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) 
         }
         "services" if resource.group.is_empty() => {
             object["status"] = json!({"loadBalancer": {}});
-            cluster_ip(state, object);
         }
         "resourcequotas" => object["status"] = json!({}),
         "persistentvolumeclaims" => {
             protect(object, "kubernetes.io/pvc-protection");
+            within(object, &["spec"], |spec| storage::sources(spec, &Value::Null));
             object["status"] = json!({"phase": "Pending"});
         }
         "deployments" | "replicasets" | "statefulsets" | "jobs" | "cronjobs" | "ingresses" => {
@@ -144,6 +140,19 @@ pub(crate) fn on_create(state: &State, resource: &Resource, object: &mut Value) 
         }
         _ => {}
     }
+}
+
+/// Gives a new object that is right what there is only once in a cluster; says what cannot be given.
+pub(crate) fn allocate(state: &State, resource: &Resource, object: &mut Value) -> Vec<Cause> {
+    if resource.plural == "services" && resource.group.is_empty() {
+        cluster_ip(state, object);
+    }
+    Vec::new()
+}
+
+/// What admission adds to the tolerations of a pod.
+pub(crate) fn tolerate(pod: &mut Value) {
+    within(pod, &["spec"], pod::tolerate);
 }
 
 /// A finalizer that keeps what is in use, as the admission plugin StorageObjectInUseProtection puts it.
@@ -185,12 +194,38 @@ pub(crate) fn job_labels(job: &mut Value) {
 
 /// What stays as it was whatever an update says.
 pub(crate) fn immutable(resource: &Resource, live: &Value, object: &mut Value) {
+    match resource.plural.as_str() {
+        "pods" => within(object, &["spec"], pod::tolerate),
+        "persistentvolumeclaims" => within(object, &["spec"], |spec| storage::sources(spec, &live["spec"])),
+        _ => {}
+    }
     if resource.plural == "services" && resource.group.is_empty() {
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             if let Some(value) = live["spec"].get(field) {
                 within(object, &["spec"], |spec| default(spec, field, value.clone()));
             }
         }
+    }
+}
+
+/// What a status keeps from before where a write of it says nothing.
+pub(crate) fn status(resource: &Resource, live: &Value, object: &mut Value) {
+    let old = &live["status"];
+    match resource.plural.as_str() {
+        "pods" => {
+            let class = old["qosClass"].clone();
+            within(object, &["status"], |status| filled(status, "qosClass", class));
+            object::set_meta(object, "ownerReferences", live["metadata"].get("ownerReferences").cloned());
+        }
+        "persistentvolumes" => within(object, &["status"], |status| {
+            let (field, same) = ("lastPhaseTransitionTime", old["phase"] == status["phase"]);
+            if same {
+                default(status, field, old[field].clone());
+            } else if status[field].is_null() || status[field] == old[field] {
+                status[field] = object::now().into();
+            }
+        }),
+        _ => {}
     }
 }
 
@@ -264,78 +299,6 @@ fn service_spec(spec: &mut Value) {
             default(port, "targetPort", number);
         }
     });
-}
-
-/// Selector and labels follow from the template's labels.
-fn controller(object: &mut Value) {
-    let labels = object["spec"]["template"]["metadata"]["labels"].clone();
-    if labels.is_object() {
-        within(object, &["spec"], |spec| default(spec, "selector", labels.clone()));
-        within(object, &["metadata"], |meta| default(meta, "labels", labels.clone()));
-    }
-    within(object, &["spec"], |spec| {
-        default(spec, "replicas", 1);
-        within(spec, &["template", "spec"], pod::spec);
-    });
-}
-
-fn deployment(spec: &mut Value) {
-    default(spec, "replicas", 1);
-    default(spec, "revisionHistoryLimit", 10);
-    default(spec, "progressDeadlineSeconds", 600);
-    default(spec, "strategy", json!({"type": "RollingUpdate"}));
-    let strategy = &mut spec["strategy"];
-    default(strategy, "type", "RollingUpdate");
-    if strategy["type"] == "RollingUpdate" {
-        default(strategy, "rollingUpdate", json!({}));
-        within(strategy, &["rollingUpdate"], |rolling| {
-            default(rolling, "maxSurge", "25%");
-            default(rolling, "maxUnavailable", "25%");
-        });
-    }
-    within(spec, &["template", "spec"], pod::spec);
-}
-
-fn workload(resource: &Resource, spec: &mut Value) {
-    match resource.plural.as_str() {
-        "replicasets" => default(spec, "replicas", 1),
-        "statefulsets" => {
-            default(spec, "replicas", 1);
-            default(spec, "revisionHistoryLimit", 10);
-            default(spec, "podManagementPolicy", "OrderedReady");
-            default(spec, "updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
-            let policy = json!({"whenDeleted": "Retain", "whenScaled": "Retain"});
-            default(spec, "persistentVolumeClaimRetentionPolicy", policy);
-            within(spec, &["persistentVolumeClaimRetentionPolicy"], |policy| {
-                default(policy, "whenDeleted", "Retain");
-                default(policy, "whenScaled", "Retain");
-            });
-            each(spec, "volumeClaimTemplates", |claim| {
-                default(claim, "apiVersion", "v1");
-                default(claim, "kind", "PersistentVolumeClaim");
-                within(claim, &["spec"], |spec| default(spec, "volumeMode", "Filesystem"));
-                default(claim, "status", json!({}));
-                within(claim, &["status"], |status| default(status, "phase", "Pending"));
-            });
-        }
-        _ => {
-            default(spec, "revisionHistoryLimit", 10);
-            let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}});
-            default(spec, "updateStrategy", rolling);
-        }
-    }
-    within(spec, &["template", "spec"], pod::spec);
-}
-
-fn job(spec: &mut Value) {
-    default(spec, "parallelism", 1);
-    default(spec, "completions", 1);
-    default(spec, "backoffLimit", 6);
-    default(spec, "completionMode", "NonIndexed");
-    default(spec, "suspend", false);
-    default(spec, "manualSelector", false);
-    default(spec, "podReplacementPolicy", "TerminatingOrFailed");
-    within(spec, &["template", "spec"], pod::spec);
 }
 
 fn network_policy(spec: &mut Value) {

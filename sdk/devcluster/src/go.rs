@@ -1,5 +1,8 @@
 //! The words in which Go's JSON decoder and Kubernetes' type registry complain, for clients that show or compare them.
 
+pub(crate) mod diff;
+pub(crate) mod structs;
+
 use serde_json::Value;
 
 /// What of a body is shown.

@@ -14,6 +14,7 @@
 //! The README lists what is served; what is not is answered with 501 and says so.
 
 mod access;
+mod admission;
 mod answer;
 mod apply;
 mod ask;

@@ -1,6 +1,10 @@
 //! Names, labels and the other forms of text that Kubernetes knows: which are allowed, and making names up.
 
+mod forms;
+
 use serde_json::{Value, json};
+
+pub(crate) use self::forms::*;
 
 use crate::error::Cause;
 use crate::object;
@@ -24,6 +28,11 @@ fn too_long(most: usize) -> String {
     format!("must be no more than {most} bytes")
 }
 
+/// Lengths of names are counted in characters, where those of labels are counted in bytes.
+fn too_many(most: usize) -> String {
+    format!("must be no more than {most} characters")
+}
+
 fn is_edge(c: Option<char>) -> bool {
     c.is_some_and(|c| c.is_ascii_alphanumeric())
 }
@@ -45,7 +54,10 @@ pub(crate) fn label_key(text: &str) -> Vec<String> {
     let (mut wrong, name) = match parts.as_slice() {
         [name] => (Vec::new(), *name),
         ["", name] => (vec!["prefix part must be non-empty".to_owned()], *name),
-        [prefix, name] => (subdomain(prefix).into_iter().map(|why| format!("prefix part {why}")).collect(), *name),
+        [prefix, name] => {
+            let bytes = |why: String| if why == too_many(253) { too_long(253) } else { why };
+            (subdomain(prefix).into_iter().map(|why| format!("prefix part {}", bytes(why))).collect(), *name)
+        }
         _ => {
             return vec![format!(
                 "a valid label key {KEY} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
@@ -74,7 +86,7 @@ pub(crate) fn label_value(text: &str) -> Vec<String> {
 
 /// What is wrong with a DNS subdomain.
 pub(crate) fn subdomain(text: &str) -> Vec<String> {
-    let mut wrong = if text.len() > 253 { vec![too_long(253)] } else { Vec::new() };
+    let mut wrong = if text.len() > 253 { vec![too_many(253)] } else { Vec::new() };
     if !text.split('.').all(is_label) {
         wrong.push(SUBDOMAIN.into());
     }
@@ -83,7 +95,7 @@ pub(crate) fn subdomain(text: &str) -> Vec<String> {
 
 /// What is wrong with a DNS label.
 pub(crate) fn label(text: &str) -> Vec<String> {
-    let mut wrong = if text.len() > 63 { vec![too_long(63)] } else { Vec::new() };
+    let mut wrong = if text.len() > 63 { vec![too_many(63)] } else { Vec::new() };
     if !is_label(text) {
         let dots = text.split('.').all(is_label);
         wrong.push(if dots { "must not contain dots".into() } else { LABEL.into() });
@@ -123,7 +135,7 @@ pub(crate) fn check(resource: &Resource, object: &Value) -> Vec<Cause> {
 /// Checks labels, annotations and owners.
 pub(crate) fn metadata(object: &Value) -> Vec<Cause> {
     let mut causes = labels(&object["metadata"]["labels"], "metadata.labels");
-    causes.extend(annotations(&object["metadata"]["annotations"]));
+    causes.extend(annotations(&object["metadata"]["annotations"], "metadata.annotations"));
     causes.extend(owners(object));
     causes
 }
@@ -139,17 +151,18 @@ pub(crate) fn labels(labels: &Value, field: &str) -> Vec<Cause> {
     causes
 }
 
-fn annotations(annotations: &Value) -> Vec<Cause> {
+/// Checks a map of annotations.
+pub(crate) fn annotations(annotations: &Value, field: &str) -> Vec<Cause> {
     let (mut causes, mut size) = (Vec::new(), 0);
     for (key, value) in annotations.as_object().into_iter().flatten() {
         // Case does not count in keys of annotations.
         let whys = label_key(&key.to_lowercase());
-        causes.extend(whys.iter().map(|why| Cause::invalid("metadata.annotations", &json!(key), why)));
+        causes.extend(whys.iter().map(|why| Cause::invalid(field, &json!(key), why)));
         size += key.len() + value.as_str().unwrap_or_default().len();
     }
     if size > ANNOTATIONS {
         let message = format!("Too long: may not be more than {ANNOTATIONS} bytes");
-        causes.push(Cause { reason: "FieldValueTooLong", message, field: "metadata.annotations".into() });
+        causes.push(Cause { reason: "FieldValueTooLong", message, field: field.into() });
     }
     causes
 }
@@ -220,11 +233,6 @@ fn finalizers(resource: &Resource, object: &Value) -> Vec<Cause> {
 }
 
 fn wrong_name(resource: &Resource, name: &str) -> Vec<String> {
-    // Lengths of names are counted in characters, where those of labels are counted in bytes.
-    form_of_name(resource, name).into_iter().map(|why| why.replace(" bytes", " characters")).collect()
-}
-
-fn form_of_name(resource: &Resource, name: &str) -> Vec<String> {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("rbac.authorization.k8s.io", _) => segment(name),
         ("", "namespaces" | "services") | ("apps", "statefulsets") => label(name),

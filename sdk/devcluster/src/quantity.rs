@@ -69,6 +69,11 @@ impl Quantity {
         self.nanos % NANO == 0
     }
 
+    /// True if it is so many times another.
+    pub(crate) fn is_multiple_of(self, other: Self) -> bool {
+        other.nanos != 0 && self.nanos % other.nanos == 0
+    }
+
     /// The canonical form: no fraction, the largest unit that allows for that.
     pub(crate) fn canonical(self) -> String {
         let (sign, nanos) = (if self.nanos < 0 { "-" } else { "" }, self.nanos.abs());

@@ -452,8 +452,8 @@ impl Call<'_> {
 
 /// Kinds whose deletion is answered with the object instead of a Status.
 fn shows_deleted(resource: &Resource) -> bool {
-    if resource.group == "storage.k8s.io" && resource.plural == "storageclasses" {
-        return true;
+    if resource.group == "storage.k8s.io" {
+        return resource.plural != "csistoragecapacities";
     }
     let kinds = [
         "pods",

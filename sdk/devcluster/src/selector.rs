@@ -200,7 +200,14 @@ mod tests {
 
     fn pod(labels: &str, spec: &str) -> Stored {
         let body = format!(r#"{{"metadata":{{"name":"p","namespace":"d","labels":{labels}}},"spec":{spec}}}"#);
-        Stored { key: Key::new("d", "p"), version: 1, uid: "u".into(), owners: Box::default(), body: Bytes::from(body) }
+        Stored {
+            key: Key::new("d", "p"),
+            version: 1,
+            uid: "u".into(),
+            owners: Box::default(),
+            body: Bytes::from(body),
+            raw: false,
+        }
     }
 
     fn matches(labels: &str, fields: &str, pod: &Stored) -> bool {

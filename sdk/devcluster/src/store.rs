@@ -33,6 +33,8 @@ pub(crate) struct Stored {
     pub(crate) uid: Box<str>,
     pub(crate) owners: Box<[Box<str>]>,
     pub(crate) body: Bytes,
+    /// What reading fills in was not kept yet, so that the next write keeps it even if it changes nothing.
+    pub(crate) raw: bool,
 }
 
 impl Stored {
@@ -194,8 +196,9 @@ impl State {
         let owners: Box<[Box<str>]> =
             object::owners(&value).iter().filter_map(|o| o.get("uid")?.as_str()).map(Into::into).collect();
         let uid = object::meta(&value, "uid").into();
-        let stored = Arc::new(Stored { key: key.clone(), version, uid, owners, body: encode(value) });
         let shelf = self.shelves.entry(resource.shelf.clone()).or_default();
+        let raw = !shelf.objects.contains_key(&key) && is_raw(resource, &value);
+        let stored = Arc::new(Stored { key: key.clone(), version, uid, owners, body: encode(value), raw });
         let before = shelf.objects.insert(key.clone(), stored.clone());
         let change = if before.is_some() { Change::Modified } else { Change::Added };
         self.index(resource, before.as_deref(), Some(&stored));
@@ -343,7 +346,7 @@ impl State {
 pub(crate) fn pretend(version: u64, value: Value) -> Stored {
     let key = Key::new(object::meta(&value, "namespace"), object::meta(&value, "name"));
     let uid = object::meta(&value, "uid").into();
-    Stored { key, version, uid, owners: Box::default(), body: encode(value) }
+    Stored { key, version, uid, owners: Box::default(), body: encode(value), raw: false }
 }
 
 /// The same object with another version.
@@ -356,6 +359,17 @@ pub(crate) fn restamp(stored: &Stored, version: u64) -> Stored {
         uid: stored.uid.clone(),
         owners: stored.owners.clone(),
         body: encode(value),
+        raw: stored.raw,
+    }
+}
+
+/// Defaults that a kube-apiserver takes away from new objects and fills in again whenever it reads them: the phase of a claim,
+/// the labels of a job.
+fn is_raw(resource: &Resource, value: &Value) -> bool {
+    match &*resource.shelf {
+        "persistentvolumeclaims." => true,
+        "jobs.batch" => value["spec"]["manualSelector"] != true,
+        _ => false,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::object;
 use crate::resources::{Resource, StatusReset, Version};
 use crate::schema::{fill, misfit, settle};
 use crate::store::{Key, State, Stored};
-use crate::{custom, defaults, definitions, go, names, patch, strict, view};
+use crate::{admission, custom, defaults, definitions, go, names, patch, strict, validate, view};
 
 /// A write: where to, by whom, and how strictly.
 #[derive(Debug, Clone)]
@@ -64,7 +64,9 @@ impl Write<'_> {
     }
 
     pub(crate) fn reach(&self) -> Reach {
+        let settled = self.resource.custom || self.resource.plural == "customresourcedefinitions";
         match (self.status, self.version.status) {
+            (true, _) if !settled => Reach::AllButSpec { labels: self.resource.plural != "deployments" },
             (true, _) => Reach::StatusOnly,
             (false, true) => Reach::AllButStatus,
             (false, false) => Reach::Everything,
@@ -133,13 +135,13 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
         write.name = object::meta(&body, "name").to_owned();
     }
     let mut warnings = Vec::new();
-    admit(&write, &mut body, &mut warnings)?;
+    prepare(&write, &mut body, &mut warnings)?;
     let mut managers = Managers::default();
     let who = Identity::updater(&write.manager, &write.api_version(), "");
     // Taken before the server adds what nobody owns, such as addresses.
     let nothing = write.empty();
     apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
-    begin(state, &write, &mut body)?;
+    begin(state, &write, &mut body, &mut warnings)?;
     if let Some(other) = state.get(&write.resource.shelf, &write.key()) {
         let what = write.resource.named(&write.name);
         let going = object::is_deleting(&other.value());
@@ -278,8 +280,8 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
                 format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
             return Err(ApiError::conflict(write.resource.named(&write.name), &why));
         }
-        admit(write, &mut body, &mut warnings)?;
-        begin(state, write, &mut body)?;
+        prepare(write, &mut body, &mut warnings)?;
+        begin(state, write, &mut body, &mut warnings)?;
         managers.stamp(&who, &now);
         let stored = keep(state, write, body, &managers)?;
         return Ok(Done { stored, created: true, warnings });
@@ -314,6 +316,9 @@ pub(crate) fn change(
     if !causes.is_empty() {
         return Err(write.invalid(&write.name, causes));
     }
+    if !write.resource.custom && write.sub.is_empty() {
+        warnings.extend(validate::warnings::of(write.resource, &body, Some(&live)));
+    }
     carry_over(write, &live, &mut body);
     definitions::fill(write.resource, &mut body);
     object::set_meta(&mut body, "resourceVersion", Some(stored_version.as_str().into()));
@@ -337,8 +342,8 @@ pub(crate) fn change(
         }
     };
     settle::unlist(write.version.ty(), &mut body);
-    if body == live && managers.owns_the_same(&before) {
-        let stored = state.get(&write.resource.shelf, &write.key()).ok_or_else(|| write.not_found())?;
+    let stored = state.get(&write.resource.shelf, &write.key()).ok_or_else(|| write.not_found())?;
+    if body == live && managers.owns_the_same(&before) && !stored.raw {
         return Ok(Done { stored, created: false, warnings });
     }
     if object::is_deleting(&body) && object::finalizers(&body).is_empty() && may_vanish(write.resource, &body) {
@@ -415,13 +420,6 @@ fn strict_errors(write: &Write<'_>, mut dropped: Vec<String>) -> Vec<String> {
     texts
 }
 
-/// Drops what is unknown, puts in defaults, and checks the rest of a new object.
-fn admit(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
-    prepare(write, body, warnings)?;
-    let causes = changes::created(write, body);
-    if causes.is_empty() { Ok(()) } else { Err(write.invalid(object::meta(body, "name"), causes)) }
-}
-
 /// Refuses values of a wrong type.
 fn fits(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
     if write.resource.custom {
@@ -445,6 +443,7 @@ fn prepare(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> R
     } else {
         settle::texts(write.version.ty(), body);
         fill::drop_nulls(write.version.ty(), body);
+        settle::parts(write.version.ty(), body);
         defaults::fill(write.resource, body);
         definitions::fill(write.resource, body);
         settle::settle(write.version.ty(), body);
@@ -452,8 +451,8 @@ fn prepare(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> R
     Ok(())
 }
 
-/// Gives a new object what only the server gives, and checks that its namespace takes it.
-fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiError> {
+/// Checks that the namespace takes a new object, gives it what only the server gives, and checks all of it.
+fn begin(state: &State, write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     if write.resource.namespaced {
         let namespaces = Key::new("", &write.namespace);
         let Some(namespace) = state.get("namespaces.", &namespaces) else {
@@ -468,6 +467,7 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
         let why = "create not allowed while custom resource definition is terminating";
         return Err(ApiError::forbidden(write.resource.named(&write.name), why));
     }
+    admission::create(state, write.resource, &write.name, body)?;
     // Nodes register with their status.
     if write.version.status
         && &*write.resource.shelf != "nodes."
@@ -475,7 +475,7 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
     {
         map.remove("status");
     }
-    defaults::on_create(state, write.resource, body);
+    defaults::on_create(write.resource, body);
     definitions::fill(write.resource, body);
     if !write.resource.custom {
         settle::settle(write.version.ty(), body);
@@ -490,6 +490,17 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value) -> Result<(), ApiEr
     }
     if write.resource.status == StatusReset::Generation {
         object::set_meta(body, "generation", Some(1.into()));
+    }
+    let causes = changes::created(write, body);
+    if !causes.is_empty() {
+        return Err(write.invalid(object::meta(body, "name"), causes));
+    }
+    if !write.resource.custom {
+        warnings.extend(validate::warnings::of(write.resource, body, None));
+        let causes = defaults::allocate(state, write.resource, body);
+        if !causes.is_empty() {
+            return Err(write.invalid(object::meta(body, "name"), causes));
+        }
     }
     Ok(())
 }
@@ -537,6 +548,9 @@ fn carry_over(write: &Write<'_>, live: &Value, body: &mut Value) {
         if let Some(map) = body.as_object_mut() {
             map.remove("status");
             map.extend(status.map(|s| ("status".to_owned(), s)));
+        }
+        if !write.resource.custom {
+            defaults::status(write.resource, live, body);
         }
     } else if write.version.status
         && let Some(map) = body.as_object_mut()

@@ -76,6 +76,18 @@ impl Set {
         self
     }
 
+    /// Without a field of a top-level field and all below it.
+    pub(crate) fn without_inner(mut self, field: &str, inner: &str) -> Set {
+        let element = format!("f:{}", field.trim_start_matches('.'));
+        if let Some(child) = self.children.remove(element.as_str()) {
+            let rest = child.without(inner);
+            if !rest.is_empty() {
+                self.children.insert(element.as_str().into(), rest);
+            }
+        }
+        self
+    }
+
     /// Only the top-level field (written `.name`) and all below it.
     pub(crate) fn only(mut self, field: &str) -> Set {
         let element = format!("f:{}", field.trim_start_matches('.'));

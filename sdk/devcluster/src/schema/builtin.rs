@@ -241,6 +241,10 @@ fn key_default(item: &str, key: &str) -> Option<Value> {
     if key == "protocol" {
         return Some("TCP".into());
     }
+    // A reference without a name is one of the empty name.
+    if (item, key) == ("core.v1.LocalObjectReference", "name") {
+        return Some("".into());
+    }
     let zero = |kind: &str| match kind {
         "s" => Some(Value::from("")),
         "i" | "l" => Some(Value::from(0)),

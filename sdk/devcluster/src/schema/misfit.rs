@@ -85,13 +85,22 @@ fn scalar_misfit(scalar: Scalar, value: &Value, owner: &str, path: &str) -> Opti
                 format!("illegal base64 data at input byte {at}")
             })
         }
-        (Scalar::Quantity, Value::String(text)) if Quantity::parse(text).is_none() => Some(if text.is_empty() {
-            "unable to parse quantity's suffix".into()
-        } else {
-            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'".into()
-        }),
+        (Scalar::Quantity, Value::String(text)) if Quantity::parse(text).is_none() => Some(bad_quantity(text).into()),
         (Scalar::Time, Value::String(text)) => bad_time(text),
         _ => None,
+    }
+}
+
+/// Either the unit is none, or there is more than a unit.
+fn bad_quantity(text: &str) -> &'static str {
+    let digits = |text: &str| text.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let rest = digits(text.strip_prefix(['+', '-']).unwrap_or(text));
+    let rest = rest.strip_prefix('.').map_or(rest.clone(), digits);
+    let rest = rest.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
+    if !text.is_empty() && digits(rest.strip_prefix(['+', '-']).unwrap_or(rest)).is_empty() {
+        "unable to parse quantity's suffix"
+    } else {
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
     }
 }
 

@@ -7,6 +7,10 @@ use crate::quantity::Quantity;
 
 use super::{ListShape, ObjectShape, Scalar, Shape, Type};
 
+/// Pointers that are written even where they point to nothing, of all those that may.
+const NULLS: [(&str, &str); 2] =
+    [("core.v1.TypedLocalObjectReference", "apiGroup"), ("core.v1.TypedObjectReference", "apiGroup")];
+
 /// Brings a value of a built-in type to the form in which it is kept.
 pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
     match (&ty.node().shape, value) {
@@ -26,6 +30,9 @@ pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
                 }
             }
             fill(object, ty, map);
+            if let Some((_, field)) = NULLS.iter().find(|(name, _)| *name == object.name) {
+                map.entry(*field).or_insert(Value::Null);
+            }
         }
         (Shape::List(_), Value::Array(items)) => {
             let Some(item) = ty.item() else { return };
@@ -36,6 +43,31 @@ pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
             if let Some(quantity) = Quantity::parse(&text) {
                 *amount = quantity.canonical().into();
             }
+        }
+        _ => {}
+    }
+}
+
+/// Parts that are always written are there, if only as empty objects: so defaults find them.
+pub(crate) fn parts(ty: Type<'_>, value: &mut Value) {
+    match (&ty.node().shape, value) {
+        (Shape::Object(object), Value::Object(map)) => {
+            for field in object.always.iter().filter(|f| &***f != "metadata") {
+                let part =
+                    ty.field(field).is_some_and(|t| matches!(&t.node().shape, Shape::Object(o) if o.rest.is_none()));
+                if part && map.get(&**field).is_none_or(Value::is_null) {
+                    map.insert(field.to_string(), json!({}));
+                }
+            }
+            for (key, child) in map.iter_mut().filter(|(key, _)| *key != "metadata") {
+                if let Some(ty) = ty.field(key) {
+                    parts(ty, child);
+                }
+            }
+        }
+        (Shape::List(_), Value::Array(items)) => {
+            let Some(item) = ty.item() else { return };
+            items.iter_mut().for_each(|child| parts(item, child));
         }
         _ => {}
     }

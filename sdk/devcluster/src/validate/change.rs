@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Report, text};
+use super::{Report, pod, storage, text};
 use crate::error::Cause;
 use crate::resources::Resource;
 
 /// Fields that stay as they are, by resource.
-const FIXED: [(&str, &[&str]); 12] = [
+const FIXED: [(&str, &[&str]); 11] = [
     ("deployments", &["spec.selector"]),
     ("replicasets", &["spec.selector"]),
     ("daemonsets", &["spec.selector"]),
@@ -19,7 +19,6 @@ const FIXED: [(&str, &[&str]); 12] = [
     ("storageclasses", &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]),
     ("csistoragecapacities", &["nodeTopology", "storageClassName"]),
     ("priorityclasses", &["preemptionPolicy"]),
-    ("volumeattributesclasses", &["driverName", "parameters"]),
 ];
 
 /// Every fault of a change from `live` to `object`.
@@ -47,6 +46,12 @@ pub(crate) fn change(resource: &Resource, sub: &str, live: &Value, object: &Valu
             let of = |name: &str| json!(text(&reference[name]));
             let shown = format!("{{\"APIGroup\":{},\"Kind\":{},\"Name\":{}}}", of("apiGroup"), of("kind"), of("name"));
             report.invalid_as("roleRef", &shown, "cannot change roleRef");
+        }
+        "pods" => pod::change::check(live, object, &mut report),
+        "persistentvolumes" => storage::volume_change(live, object, &mut report),
+        "persistentvolumeclaims" => storage::claim_change(live, object, &mut report),
+        "volumeattachments" | "csidrivers" | "csinodes" | "volumeattributesclasses" => {
+            storage::registration_change(plural, live, object, &mut report);
         }
         "statefulsets" => stateful_set(&live["spec"], &object["spec"], &mut report),
         _ => {}

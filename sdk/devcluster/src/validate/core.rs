@@ -6,8 +6,6 @@ use super::{Report, list, quantity, text};
 use crate::resources::Resource;
 use crate::{go, names, object};
 
-const KEY: &str = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or \
-     'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
 /// All values of a ConfigMap or a Secret together, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
@@ -25,20 +23,7 @@ pub(super) fn check(resource: &Resource, object: &Value, report: &mut Report) {
 
 fn keys(field: &str, map: &Value, report: &mut Report) {
     for key in map.as_object().into_iter().flatten().map(|(key, _)| key) {
-        let at = format!("{field}[{key}]");
-        let shown = json!(key);
-        if key.len() > 253 {
-            report.invalid(&at, &shown, "must be no more than 253 characters");
-        }
-        if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)) {
-            report.invalid(&at, &shown, KEY);
-        }
-        match key.as_str() {
-            "." => report.invalid(&at, &shown, "must not be '.'"),
-            ".." => report.invalid(&at, &shown, "must not be '..'"),
-            key if key.starts_with("..") => report.invalid(&at, &shown, "must not start with '..'"),
-            _ => {}
-        }
+        report.form(&format!("{field}[{key}]"), &json!(key), names::config_key);
     }
 }
 

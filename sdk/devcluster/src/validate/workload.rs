@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{Report, list, pod, text};
 use crate::resources::Resource;
 
-pub(super) fn check(resource: &Resource, object: &Value, report: &mut Report) {
+pub(super) fn check(resource: &Resource, object: &Value, new: bool, report: &mut Report) {
     let spec = &object["spec"];
     match resource.plural.as_str() {
-        "pods" => pod::check(spec, "spec", report),
+        "pods" => pod::pod(object, new, report),
         "podtemplates" => pod::template(&object["template"], "template", report),
         "deployments" => deployment(spec, report),
         "replicasets" => replica_set(spec, report),
@@ -185,6 +185,12 @@ fn daemon_set(spec: &Value, report: &mut Report) {
     let field = "spec.updateStrategy.rollingUpdate";
     match text(&strategy["type"]) {
         "RollingUpdate" => {
+            for limit in ["maxUnavailable", "maxSurge"] {
+                report.amount(&format!("{field}.{limit}"), &rolling[limit]);
+            }
+            for limit in ["maxUnavailable", "maxSurge"] {
+                report.at_most_all(&format!("{field}.{limit}"), &rolling[limit]);
+            }
             let (down, up) = (is_nothing(&rolling["maxUnavailable"]), is_nothing(&rolling["maxSurge"]));
             if !down && !up {
                 report.invalid(

@@ -20,18 +20,20 @@ fn content(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec<Cause> {
         return custom::check(write, body, old);
     }
     let mut causes = definitions::check(write.resource, body, old);
-    causes.extend(validate::object(write.resource, write.version.ty(), body));
+    causes.extend(validate::object(write.resource, body, old.is_none()));
     causes
 }
 
 /// Every fault of a change but those of [`metadata`].
 pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    if !write.resource.custom {
-        causes.extend(validate::change(write.resource, &write.sub, live, body));
-    }
     if write.sub != "status" || write.resource.custom {
         causes.extend(content(write, body, Some(live)));
+    }
+    if !write.resource.custom {
+        let changed = validate::change(write.resource, &write.sub, live, body);
+        let at = if validate::whole_first(write.resource) { causes.len() } else { 0 };
+        causes.splice(at..at, changed);
     }
     causes
 }

@@ -7,10 +7,77 @@ use serde_json::{Value, json};
 use crate::cases::tools::{change_each, create_each, lives, with};
 
 cases! { "kinds":
-claims_are_checked, what_stays_of_a_claim, storage_classes, csi_capacities, }
+    volumes, persistent_volumes_are_checked, claims, claims_are_checked, what_stays_of_a_claim, storage_classes, csi_drivers, csi_nodes,
+    volume_attachments, csi_capacities, volume_attributes_classes,
+}
+
+fn volume(name: String) -> Value {
+    json!({ "metadata": { "name": name }, "spec": { "capacity": { "storage": "1Gi" }, "accessModes": ["ReadWriteOnce"], "hostPath": { "path": "/x" } } })
+}
+
+async fn volumes(talk: &Talk) -> Result<()> {
+    let name = |end: &str| format!("{}-{end}", talk.id());
+    let all = json!({ "metadata": { "name": name("all") }, "spec": { "capacity": { "storage": "5Gi" }, "accessModes": ["ReadOnlyMany", "ReadWriteMany"], "persistentVolumeReclaimPolicy": "Delete", "storageClassName": "fast", "mountOptions": ["hard"], "volumeMode": "Block",
+        "csi": { "driver": "d.example.com", "volumeHandle": "h", "volumeAttributes": { "a": "b" } }, "nodeAffinity": { "required": { "nodeSelectorTerms": [{ "matchExpressions": [{ "key": "k", "operator": "Exists" }] }] } } } });
+    lives(talk, "/api/v1/persistentvolumes", &[volume(name("least")), all]).await
+}
+
+async fn persistent_volumes_are_checked(talk: &Talk) -> Result<()> {
+    let path = "/api/v1/persistentvolumes";
+    let base = volume(format!("{}-v", talk.id()));
+    create_each(
+        talk,
+        path,
+        &base,
+        &[
+            ("/spec", Value::Null),
+            ("/spec/capacity", Value::Null),
+            ("/spec/capacity", json!({ "cpu": "1" })),
+            ("/spec/capacity/storage", json!("0")),
+            ("/spec/accessModes", Value::Null),
+            ("/spec/accessModes", json!(["X"])),
+            ("/spec/hostPath", Value::Null),
+            ("/spec/persistentVolumeReclaimPolicy", json!("X")),
+            ("/spec/nfs", json!({ "server": "s", "path": "/p" })),
+            ("/spec/volumeMode", json!("X")),
+            ("/spec/storageClassName", json!("Not_Ok")),
+            ("/spec/hostPath/path", json!("")),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        path,
+        &base,
+        &[
+            ("/spec/hostPath/path", json!("/y")),
+            ("/spec/capacity/storage", json!("2Gi")),
+            ("/spec/volumeMode", json!("Block")),
+            ("/spec/persistentVolumeReclaimPolicy", json!("Delete")),
+        ],
+    )
+    .await
+}
 
 fn claim(name: &str) -> Value {
     json!({ "metadata": { "name": name }, "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } })
+}
+
+async fn claims(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let all = with(
+        &claim("all"),
+        &[
+            ("/spec/storageClassName", json!("fast")),
+            ("/spec/volumeMode", json!("Block")),
+            ("/spec/volumeName", json!("v")),
+            ("/spec/selector", json!({ "matchLabels": { "a": "b" } })),
+            ("/spec/resources/limits", json!({ "storage": "2Gi" })),
+            ("/spec/accessModes", json!(["ReadWriteOncePod"])),
+            ("/spec/dataSource", json!({ "kind": "PersistentVolumeClaim", "name": "other" })),
+        ],
+    );
+    lives(talk, &talk.path("v1", "persistentvolumeclaims"), &[claim("least"), all]).await
 }
 
 async fn claims_are_checked(talk: &Talk) -> Result<()> {
@@ -46,6 +113,8 @@ async fn what_stays_of_a_claim(talk: &Talk) -> Result<()> {
         &path,
         &claim("c"),
         &[
+            ("/spec/accessModes", json!(["ReadOnlyMany"])),
+            ("/spec/resources/requests/storage", json!("2Gi")),
             ("/spec/storageClassName", json!("other")),
             ("/spec/volumeName", json!("v")),
             ("/metadata/labels", json!({ "a": "b" })),
@@ -113,6 +182,54 @@ async fn storage_classes(talk: &Talk) -> Result<()> {
     .await
 }
 
+async fn csi_drivers(talk: &Talk) -> Result<()> {
+    let path = "/apis/storage.k8s.io/v1/csidrivers";
+    let least = json!({ "metadata": { "name": format!("{}.example.com", talk.id()) }, "spec": {} });
+    lives(talk, path, &[least.clone(), with(&least, &[("/spec", json!({ "attachRequired": false, "podInfoOnMount": true, "volumeLifecycleModes": ["Ephemeral"], "tokenRequests": [{ "audience": "a", "expirationSeconds": 3600 }], "fsGroupPolicy": "File", "storageCapacity": true, "requiresRepublish": true, "seLinuxMount": true }))])]).await?;
+    create_each(
+        talk,
+        path,
+        &least,
+        &[
+            ("/spec/volumeLifecycleModes", json!(["X"])),
+            ("/spec/fsGroupPolicy", json!("X")),
+            ("/spec/tokenRequests", json!([{ "audience": "a", "expirationSeconds": 1 }])),
+        ],
+    )
+    .await
+}
+
+async fn csi_nodes(talk: &Talk) -> Result<()> {
+    let path = "/apis/storage.k8s.io/v1/csinodes";
+    let least = json!({ "metadata": { "name": format!("{}-n", talk.id()) }, "spec": { "drivers": [] } });
+    lives(talk, path, &[least.clone(), with(&least, &[("/spec/drivers", json!([{ "name": "d.example.com", "nodeID": "n", "topologyKeys": ["a"], "allocatable": { "count": 3 } }]))])]).await?;
+    create_each(
+        talk,
+        path,
+        &least,
+        &[
+            ("/spec", Value::Null),
+            ("/spec/drivers", json!([{ "name": "d" }])),
+            ("/spec/drivers", json!([{ "nodeID": "n" }])),
+        ],
+    )
+    .await
+}
+
+async fn volume_attachments(talk: &Talk) -> Result<()> {
+    let path = "/apis/storage.k8s.io/v1/volumeattachments";
+    let least = json!({ "metadata": { "name": format!("{}-a", talk.id()) }, "spec": { "attacher": "d.example.com", "nodeName": "n", "source": { "persistentVolumeName": "v" } } });
+    lives(talk, path, std::slice::from_ref(&least)).await?;
+    create_each(
+        talk,
+        path,
+        &least,
+        &[("/spec/attacher", Value::Null), ("/spec/nodeName", Value::Null), ("/spec/source", json!({}))],
+    )
+    .await?;
+    change_each(talk, path, &least, &[("/spec/nodeName", json!("m"))]).await
+}
+
 async fn csi_capacities(talk: &Talk) -> Result<()> {
     talk.namespace().await?;
     let path = talk.path("storage.k8s.io/v1", "csistoragecapacities");
@@ -136,4 +253,14 @@ async fn csi_capacities(talk: &Talk) -> Result<()> {
     .await?;
     create_each(talk, &path, &least, &[("/storageClassName", Value::Null), ("/capacity", json!("-1"))]).await?;
     change_each(talk, &path, &least, &[("/storageClassName", json!("d")), ("/capacity", json!("1"))]).await
+}
+
+async fn volume_attributes_classes(talk: &Talk) -> Result<()> {
+    let path = "/apis/storage.k8s.io/v1/volumeattributesclasses";
+    let least = json!({ "metadata": { "name": format!("{}-c", talk.id()) }, "driverName": "d.example.com", "parameters": { "a": "b" } });
+    lives(talk, path, std::slice::from_ref(&least)).await?;
+    create_each(talk, path, &least, &[("/driverName", Value::Null), ("/parameters", Value::Null)]).await?;
+    let other = with(&least, &[("/metadata/name", json!(format!("{}-d", talk.id())))]);
+    change_each(talk, path, &other, &[("/driverName", json!("e.example.com")), ("/parameters", json!({ "a": "c" }))])
+        .await
 }
