@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the programs of other people that the tests of shipping use (an OCI registry, oras, cosign, helm) from the public Go modules pinned
-# in tools/NAME/go.mod, once, outside the checkout; prints the folder that holds them. About five minutes on 2 cores, all together.
+# Builds the programs of other people that the tests of shipping use (an OCI registry, oras, cosign, helm, wkg) from the public Go modules pinned
+# in tools/NAME/go.mod, and from crates.io, once, outside the checkout; prints the folder that holds them. About ten minutes on 2 cores,
+# all together.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 out=${MOTET_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/motet}/tools
@@ -17,4 +18,15 @@ for tool in registry oras cosign helm; do
   fi
   ln -sfn "$tool-$pinned" "$out/$tool"
 done
+wkg=0.16.1
+if [ ! -x "$out/wkg-$wkg" ]; then
+  echo "tests/real: building wkg (once)" >&2
+  # Its own target folder, gone afterwards: nothing of it is ours to keep.
+  scratch=$(mktemp -d "$out/.wkg.XXXXXX")
+  CARGO_TARGET_DIR=$scratch/target CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+    cargo install wkg --locked --quiet --version "$wkg" --root "$scratch" >&2
+  mv "$scratch/bin/wkg" "$out/wkg-$wkg"
+  rm -rf "$scratch"
+fi
+ln -sfn "wkg-$wkg" "$out/wkg"
 echo "$out"

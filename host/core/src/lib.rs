@@ -4,6 +4,7 @@
 
 pub mod api_error;
 pub mod change;
+pub mod defaults;
 pub mod description;
 pub mod grant;
 pub mod ids;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Digest, PluginName,
+    Digest, PluginName, defaults,
     description::{Description, Primary},
     grant::Permissions,
     plugin::PluginSpec,
@@ -37,9 +37,13 @@ impl Revision {
         self.spec.members.matches(|key| label(member, key))
     }
 
-    /// The config for a member.
+    /// The config for a member, with the defaults of the plugin's schema filled in.
     pub fn config(&self, member: &MemberInfo) -> Bytes {
-        self.spec.config_for(|key| label(member, key)).to_string().into()
+        let mut config = self.spec.config_for(|key| label(member, key));
+        if let Some(schema) = &self.description.config {
+            defaults::fill(schema, &mut config);
+        }
+        config.to_string().into()
     }
 
     /// What it may do: the intersection is taken at every check.

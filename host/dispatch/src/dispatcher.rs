@@ -342,6 +342,17 @@ impl Dispatcher {
         if before.spec.mode != revision.spec.mode {
             binding.set_running();
         }
+        // Members that a change does not touch are left in peace: of a config override, those that it does not select.
+        let member = binding.member.load();
+        let touched = new_code
+            || before.release != revision.release
+            || before.spec.mode != revision.spec.mode
+            || before.spec.grants != revision.spec.grants
+            || before.limits != revision.limits
+            || before.config(&member.info) != revision.config(&member.info);
+        if !touched {
+            return;
+        }
         if let Some(subscriptions) = binding.subscriptions.load_full() {
             subscriptions.all().for_each(|w| w.subscription.replay(motet_core::Priority::Low));
         }

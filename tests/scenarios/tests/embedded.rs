@@ -15,3 +15,5 @@ mod platform_budget;
 mod plugins;
 #[path = "embedded/restart.rs"]
 mod restart;
+#[path = "embedded/shipping.rs"]
+mod shipping;

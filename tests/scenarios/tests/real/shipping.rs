@@ -105,6 +105,7 @@ async fn what_every_client_pushes_runs() -> Result<()> {
     motet(&folder, &["push", "plugin.wasm", &image("motet"), "--plain-http"])?;
     let typed = "plugin.wasm:application/wasm";
     tool("oras", &folder, &["push", "--plain-http", &image("oras"), typed])?;
+    tool("wkg", &folder, &["oci", "push", "--insecure", &host, &image("wkg"), "plugin.wasm"])?;
     // As people do who do not care for media types: an artefact with a README beside the component.
     std::fs::write(folder.join("README.md"), "read me")?;
     let kind = "application/vnd.example.plugin";
@@ -113,7 +114,7 @@ async fn what_every_client_pushes_runs() -> Result<()> {
         &folder,
         &["push", "--plain-http", "--artifact-type", kind, &image("artefact"), "plugin.wasm", "README.md"],
     )?;
-    for client in ["motet", "oras", "artefact"] {
+    for client in ["motet", "oras", "wkg", "artefact"] {
         stage.plugin(client, json!({ "image": image(client), "plainHTTP": true })).await?;
         stage.runs(client, "plugin.wasm").await.with_context(|| client.to_owned())?;
     }
