@@ -5,6 +5,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::names::SYSTEM_NAMESPACE;
+
 /// Where a rule holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum On {
@@ -65,10 +67,24 @@ impl fmt::Display for Access<'_> {
     }
 }
 
-/// Groups and resources that a wildcard never covers: whoever wants them must be named to get them.
+/// Groups that a wildcard never covers: access control, what speaks for the API server (webhooks, aggregated APIs), identities,
+/// and Motet's own objects. Whoever wants them must be named to get them.
+const SENSITIVE_GROUPS: [&str; 7] = [
+    "rbac.authorization.k8s.io",
+    "motet.dev",
+    "admissionregistration.k8s.io",
+    "apiregistration.k8s.io",
+    "certificates.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+];
+
+/// Verbs that a wildcard never covers: they are about giving rights, or being somebody else.
+const SENSITIVE_VERBS: [&str; 3] = ["bind", "escalate", "impersonate"];
+
 fn sensitive(group: &str, resource: &str) -> bool {
-    let resource = resource.split('/').next().unwrap_or(resource);
-    (group.is_empty() && resource == "secrets") || matches!(group, "rbac.authorization.k8s.io" | "motet.dev")
+    let core = matches!(resource.split('/').next(), Some("secrets")) || resource == "serviceaccounts/token";
+    (group.is_empty() && core) || SENSITIVE_GROUPS.contains(&group)
 }
 
 impl Rule {
@@ -78,10 +94,32 @@ impl Rule {
         let listed = |list: &[String], value: &str| list.iter().any(|x| x == value || (x == "*" && !sensitive));
         listed(&self.api_groups, access.group)
             && listed(&self.resources, access.resource)
-            && self.verbs.iter().any(|v| v == access.verb || v == "*")
+            && self.verbs.iter().any(|v| v == access.verb || (v == "*" && !SENSITIVE_VERBS.contains(&access.verb)))
             && (self.namespaces.is_empty() || access.namespace.is_some_and(|n| self.namespaces.iter().any(|x| x == n)))
             && (self.resource_names.is_empty()
                 || access.name.is_some_and(|n| self.resource_names.iter().any(|x| x == n)))
+    }
+}
+
+impl Rule {
+    /// Whether this rule means Motet's own where `access` is about it: everything in its namespace, that namespace, and the
+    /// definitions of its kinds.
+    fn names_what_is_motets(&self, access: &Access<'_>) -> bool {
+        let name = access.name.unwrap_or_default();
+        let is =
+            |group: &str, resource: &str| access.group == group && access.resource.split('/').next() == Some(resource);
+        let own_namespace = is("", "namespaces") && name == SYSTEM_NAMESPACE;
+        let own_definition = is("apiextensions.k8s.io", "customresourcedefinitions") && name.ends_with(".motet.dev");
+        let read = matches!(access.verb, "get" | "list" | "watch");
+        if access.namespace == Some(SYSTEM_NAMESPACE) {
+            return self.namespaces.iter().any(|n| n == SYSTEM_NAMESPACE);
+        }
+        !(own_namespace || own_definition) || read || self.resource_names.iter().any(|n| n == name)
+    }
+
+    /// Whether this rule means the namespace `namespace` and not only all of them.
+    pub fn names_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.iter().any(|n| n == namespace)
     }
 }
 
@@ -89,15 +127,30 @@ impl Rule {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Permissions {
     /// What the plugin asks for.
-    pub needs: Vec<Rule>,
+    needs: Vec<Rule>,
     /// What the operator lets it do.
-    pub grants: Vec<Rule>,
+    grants: Vec<Rule>,
 }
 
 impl Permissions {
-    /// Whether both a need and a grant allow `access`.
+    /// The intersection of both, taken at every check.
+    pub fn new(needs: Vec<Rule>, grants: Vec<Rule>) -> Self {
+        Self { needs, grants }
+    }
+
+    /// Whether both a need and a grant allow `access`. What Motet itself lives on, a grant has to name.
     pub fn allow(&self, access: &Access<'_>) -> bool {
-        self.needs.iter().any(|r| r.allows(access)) && self.grants.iter().any(|r| r.allows(access))
+        self.needs.iter().any(|r| r.allows(access))
+            && self.grants.iter().any(|r| r.allows(access) && r.names_what_is_motets(access))
+    }
+
+    /// Whether a list of `group`'s `resource` in all namespaces must leave out Motet's own.
+    pub fn leaves_out_motets(&self, group: &str, resource: &str) -> bool {
+        let named = |r: &Rule| {
+            r.names_namespace(SYSTEM_NAMESPACE)
+                && r.allows(&Access { group, resource, verb: "list", namespace: Some(SYSTEM_NAMESPACE), name: None })
+        };
+        (group, resource) == ("", "secrets") && !self.grants.iter().any(named)
     }
 
     /// The needs that no grants cover, reduced to what is missing: what a grant would have to add.
@@ -203,6 +256,10 @@ mod tests {
             access("", "secrets/status", "get", "a", "x"),
             access("rbac.authorization.k8s.io", "roles", "get", "a", "x"),
             access("motet.dev", "plugins", "get", "", "x"),
+            access("admissionregistration.k8s.io", "validatingwebhookconfigurations", "create", "", "x"),
+            access("certificates.k8s.io", "certificatesigningrequests/approval", "patch", "", "x"),
+            access("", "serviceaccounts/token", "create", "a", "x"),
+            access("", "users", "impersonate", "", "x"),
         ] {
             assert!(!all.allows(&other), "{other}");
         }
@@ -211,12 +268,38 @@ mod tests {
 
     #[test]
     fn permission_is_the_intersection_and_the_rest_is_named() {
-        let p = Permissions {
-            needs: vec![rule("", "pods,nodes", "get,list", "", "")],
-            grants: vec![rule("", "pods", "get,list,delete", "", ""), rule("", "nodes", "get", "", "")],
-        };
+        let p = Permissions::new(
+            vec![rule("", "pods,nodes", "get,list", "", "")],
+            vec![rule("", "pods", "get,list,delete", "", ""), rule("", "nodes", "get", "", "")],
+        );
         assert!(p.allow(&access("", "pods", "list", "", "")));
         assert!(!p.allow(&access("", "pods", "delete", "a", "x")), "granted but not needed");
         assert_eq!(p.missing(), vec![rule("", "nodes", "list", "", "")]);
+    }
+
+    #[test]
+    fn what_motet_lives_on_has_to_be_named() {
+        let wide = Permissions::new(
+            vec![rule("*", "*", "*", "", ""), rule("", "secrets", "*", "", "")],
+            vec![rule("*", "*", "*", "", ""), rule("", "secrets", "*", "", "")],
+        );
+        assert!(wide.allow(&access("", "secrets", "get", "shop", "x")));
+        for own in [
+            access("", "secrets", "get", "motet-system", "edge-1"),
+            access("", "configmaps", "patch", "motet-system", "motet-p"),
+            access("", "pods", "create", "motet-system", "x"),
+            access("", "namespaces", "delete", "", "motet-system"),
+            access("apiextensions.k8s.io", "customresourcedefinitions", "delete", "", "plugins.motet.dev"),
+        ] {
+            assert!(!wide.allow(&own), "{own}");
+        }
+        assert!(wide.allow(&access("", "namespaces", "get", "", "motet-system")));
+        assert!(wide.leaves_out_motets("", "secrets") && !wide.leaves_out_motets("", "configmaps"));
+        let named = Permissions::new(
+            vec![rule("", "secrets", "*", "", "")],
+            vec![rule("", "secrets", "*", "motet-system", "")],
+        );
+        assert!(named.allow(&access("", "secrets", "get", "motet-system", "edge-1")));
+        assert!(!named.leaves_out_motets("", "secrets"));
     }
 }

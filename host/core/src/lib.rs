@@ -6,6 +6,7 @@ pub mod api_error;
 pub mod change;
 pub mod defaults;
 pub mod description;
+pub mod escalation;
 pub mod grant;
 pub mod ids;
 pub mod key;

@@ -48,7 +48,7 @@ impl Revision {
 
     /// What it may do: the intersection is taken at every check.
     pub fn permissions(&self) -> Permissions {
-        Permissions { needs: self.description.needs.clone(), grants: self.spec.grants.clone() }
+        Permissions::new(self.description.needs.clone(), self.spec.grants.clone())
     }
 
     /// Whether bindings of `other` can go on with this one's code without new watches.

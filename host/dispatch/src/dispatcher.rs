@@ -332,8 +332,12 @@ impl Dispatcher {
             binding.forget_kills();
             self.0.queue.release_binding(&binding.plugin, &binding.member_name());
         }
+        let subscriptions = binding.subscriptions.load_full();
+        let permissions = binding.permissions.load_full();
         let restart = !binding.is_live()
             || !revision.same_watches(&before)
+            || subscriptions.as_ref().is_some_and(|s| s.not_granted(&permissions).is_some())
+            || before.permissions().leaves_out_motets("", "secrets") != permissions.leaves_out_motets("", "secrets")
             || before.spec.suspend != revision.spec.suspend
             || before.spec.on_delete != revision.spec.on_delete;
         if restart {
@@ -353,7 +357,7 @@ impl Dispatcher {
         if !touched {
             return;
         }
-        if let Some(subscriptions) = binding.subscriptions.load_full() {
+        if let Some(subscriptions) = subscriptions {
             subscriptions.all().for_each(|w| w.subscription.replay(motet_core::Priority::Low));
         }
         if revision.member_primary() {

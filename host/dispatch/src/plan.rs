@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 use motet_core::{
-    ApiError, Gvk, ObjectName, ObjectRef, Resource, Target,
+    ApiError, Gvk, ObjectName, ObjectRef, Resource, Target, escalation,
     grant::Access,
     names::{self, MANAGED_LABEL},
     object::{Meta, OwnerRef},
@@ -90,6 +90,16 @@ fn invalid(message: impl Into<String>) -> ApiError {
     ApiError::new(0, "Invalid", message)
 }
 
+fn not_granted(message: String) -> ApiError {
+    ApiError::new(0, "NotGranted", message)
+}
+
+/// An object itself, without any of its subresources.
+fn whole<'a>(resource: &'a Resource, name: &'a ObjectName) -> Access<'a> {
+    let namespace = name.namespace.as_deref();
+    Access { group: &resource.gvk.group, resource: &resource.plural, verb: "patch", namespace, name: Some(&name.name) }
+}
+
 impl Planner<'_> {
     /// Checks every intent.
     pub(crate) async fn plan(&self, intents: Vec<Intent>) -> Plan {
@@ -156,6 +166,9 @@ impl Planner<'_> {
             for verb in ["create", "patch"] {
                 self.allow(&resource, "", verb, &object.name)?;
             }
+            let permissions = self.binding.permissions.load();
+            escalation::check(&permissions, &whole(&resource, &object.name), &value).map_err(not_granted)?;
+            drop(permissions);
             self.check_ownership(&object)?;
             self.check_owner_references(&value, &object).await?;
             mark(&mut value, &names::owner_annotation(&self.binding.plugin), &names::owner_value(self.target, set));
@@ -205,6 +218,8 @@ impl Planner<'_> {
     ) -> Result<Planned, ApiError> {
         let resource = self.resource(&object).await?;
         self.allow(&resource, subresource.as_deref().unwrap_or(""), "patch", &object.name)?;
+        escalation::check_patch(&self.binding.permissions.load(), &whole(&resource, &object.name))
+            .map_err(not_granted)?;
         serde_json::from_slice::<serde::de::IgnoredAny>(&body)
             .map_err(|e| invalid(format!("the patch is not valid JSON: {e}")))?;
         Ok(Planned { object, resource, action: Action::Patch { body, kind, subresource } })
@@ -260,7 +275,7 @@ impl Planner<'_> {
             return Ok(());
         }
         let message = format!("{access}: the plugin must need it and its Plugin must grant it");
-        Err(ApiError::new(0, "NotGranted", message))
+        Err(not_granted(message))
     }
 
     /// An object that another key of this plugin really applied stays that key's. The annotation alone proves nothing (it

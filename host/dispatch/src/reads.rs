@@ -17,6 +17,7 @@ use crate::{
     binding::Binding,
     slots::Slot,
     stats::PluginStats,
+    subscriptions::without_motets,
     subscriptions::{Subscriptions, Watched},
 };
 
@@ -93,8 +94,13 @@ impl Reader {
     async fn list_live(&self, gvk: &Gvk, query: &ListQuery) -> Result<Page, ReadError> {
         let resource = self.resource(gvk).await?;
         self.allow(&resource, "list", query.namespace.as_deref(), None)?;
+        let mut query = query.clone();
+        if query.namespace.is_none() && self.binding.permissions.load().leaves_out_motets(&gvk.group, &resource.plural)
+        {
+            query.fields = without_motets(&query.fields);
+        }
         let member = self.live().await;
-        let mut page = member.api.list(&resource, query).await.map_err(|error| {
+        let mut page = member.api.list(&resource, &query).await.map_err(|error| {
             member.note(&error);
             ReadError::Api(error)
         })?;

@@ -117,6 +117,11 @@ async fn run_until_blocked(
         binding.record.ensure(&revision, &[], &member.api).await?;
     }
     let kinds = Kinds::resolve(&revision, &recorded.kinds, &*member.api).await?;
+    if let Some(access) = kinds.not_granted(&revision, &binding.permissions.load()) {
+        binding.subscriptions.store(None);
+        let message = format!("the plugin watches what it must need and its Plugin must grant: {access}");
+        return Err(Obstacle { reason: "NotGranted", message });
+    }
     let subscriptions = Subscriptions::join(kinds, binding, &member.caches, &shared.queue)
         .map_err(|message| Obstacle { reason: "InvalidProjection", message })?;
     let subscriptions = Arc::new(subscriptions);

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use motet_core::{
     ApiError, Gvk, ObjectName, ObjectRef, Resource,
     description::{Mapping, Primary, Scope, Trigger},
-    names::MANAGED_LABEL,
+    grant::{Access, Permissions},
+    names::{MANAGED_LABEL, SYSTEM_NAMESPACE},
     path::Projection,
     ports::MemberApi,
     revision::Revision,
@@ -32,6 +33,18 @@ pub(crate) struct Watched {
     pub(crate) resource: Resource,
     pub(crate) scope: Scope,
     pub(crate) subscription: Subscription,
+}
+
+/// What of watching a kind in a scope is not allowed.
+fn denied(resource: &Resource, scope: &Scope, permissions: &Permissions) -> Option<String> {
+    let named = ["metadata.name==", "metadata.name="].iter().find_map(|field| scope.fields.strip_prefix(field));
+    let name = named.filter(|name| !name.contains([',', '=']));
+    let everywhere = scope.namespaces.is_empty().then_some(None);
+    let namespaces = everywhere.into_iter().chain(scope.namespaces.iter().map(|n| Some(n.as_str())));
+    let (group, resource) = (&*resource.gvk.group, &*resource.plural);
+    let mut wanted = namespaces
+        .flat_map(|namespace| ["list", "watch"].map(|verb| Access { group, resource, verb, namespace, name }));
+    wanted.find(|access| !permissions.allow(access)).map(|access| access.to_string())
 }
 
 /// The kinds of a binding as its member serves them.
@@ -67,19 +80,46 @@ impl Kinds {
         }
         Ok(Self { primary, related, applied })
     }
+
+    /// What the plugin would watch without being allowed to. A description may say what it likes; it is held against needs and
+    /// grants here, on the kinds as the member serves them.
+    pub(crate) fn not_granted(&self, revision: &Revision, permissions: &Permissions) -> Option<String> {
+        let primary = match (&revision.description.primary, &self.primary) {
+            (Primary::Object(watch), Some(resource)) => denied(resource, &watch.scope, permissions),
+            _ => None,
+        };
+        let mut related = self.related.iter().zip(&revision.description.related);
+        primary.or_else(|| related.find_map(|(resource, watch)| denied(resource, &watch.scope, permissions)))
+    }
+}
+
+/// A field selector that leaves out Motet's own namespace: its Secrets are credentials of whole clusters.
+pub(crate) fn without_motets(fields: &str) -> String {
+    let others = format!("metadata.namespace!={SYSTEM_NAMESPACE}");
+    if fields.is_empty() { others } else { format!("{fields},{others}") }
 }
 
 impl Subscriptions {
+    /// What the plugin watches without being allowed to.
+    pub(crate) fn not_granted(&self, permissions: &Permissions) -> Option<String> {
+        self.primary.iter().chain(&self.related).find_map(|w| denied(&w.resource, &w.scope, permissions))
+    }
+
     /// Joins the caches. The error names a projection that cannot be read.
     pub(crate) fn join(kinds: Kinds, binding: &Binding, caches: &MemberCaches, queue: &Queue) -> Result<Self, String> {
         let revision = binding.revision.load();
         let description = &revision.description;
         let primary_kind = kinds.primary.as_ref().map(|r| PrimaryKind { gvk: r.gvk.clone(), namespaced: r.namespaced });
+        let permissions = binding.permissions.load();
         let join = |resource: &Resource, watch: &motet_core::description::Watch, map: Map| {
             let projection = watch.projection.as_deref().map(Projection::parse).transpose()?;
+            let mut scope = watch.scope.clone();
+            if scope.namespaces.is_empty() && permissions.leaves_out_motets(&resource.gvk.group, &resource.plural) {
+                scope.fields = without_motets(&scope.fields);
+            }
             let spec = SubscribeSpec {
                 plugin: binding.plugin.clone(),
-                scope: watch.scope.clone(),
+                scope,
                 projection,
                 trigger: watch.trigger.clone(),
                 map,

@@ -8,6 +8,7 @@ mod it {
     mod failures;
     mod fields;
     mod finalizers;
+    mod grants;
     mod leaving;
     mod lifecycle;
     mod member;

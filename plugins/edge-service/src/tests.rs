@@ -127,9 +127,9 @@ fn the_grants_are_what_it_needs_and_no_more() {
     let needs = serde_json::from_value::<Description>(described).unwrap().needs;
     let yaml: Value = serde_yaml::from_str(include_str!("../edge-service.yaml")).unwrap();
     let grants = serde_json::from_value::<PluginSpec>(yaml["spec"].clone()).unwrap().grants;
-    let missing = Permissions { needs: needs.clone(), grants: grants.clone() }.missing();
+    let missing = Permissions::new(needs.clone(), grants.clone()).missing();
     assert!(missing.is_empty(), "not granted: {missing:?}");
-    let unused = Permissions { needs: grants, grants: needs }.missing();
+    let unused = Permissions::new(grants, needs).missing();
     assert!(unused.is_empty(), "granted but not needed: {unused:?}");
 }
 

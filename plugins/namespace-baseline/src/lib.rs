@@ -101,9 +101,9 @@ mod tests {
         let needs = serde_json::from_value::<motet_core::description::Description>(described).unwrap().needs;
         let yaml: Value = serde_yaml::from_str(include_str!("../namespace-baseline.yaml")).unwrap();
         let spec: motet_core::plugin::PluginSpec = serde_json::from_value(yaml["spec"].clone()).unwrap();
-        let missing = Permissions { needs: needs.clone(), grants: spec.grants.clone() }.missing();
+        let missing = Permissions::new(needs.clone(), spec.grants.clone()).missing();
         assert!(missing.is_empty(), "not granted: {missing:?}");
-        let unused = Permissions { needs: spec.grants, grants: needs }.missing();
+        let unused = Permissions::new(spec.grants, needs).missing();
         assert!(unused.is_empty(), "granted but not needed: {unused:?}");
     }
 }

@@ -146,7 +146,7 @@ impl MemberApi for FakeMember {
         let scope = Scope {
             namespaces: query.namespace.iter().cloned().collect(),
             labels: query.labels.clone(),
-            ..Scope::default()
+            fields: query.fields.clone(),
         };
         let state = self.0.lock();
         let of_kind = state.objects.iter().filter(|((kind, _), _)| **kind == *resource.gvk.kind);

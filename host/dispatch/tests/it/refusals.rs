@@ -63,7 +63,7 @@ async fn a_kind_that_the_member_does_not_serve_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_namespace_that_is_not_granted_is_denied() {
     let only_n = |mut plugin: Plugin| {
-        plugin.spec.grants = vec![rule(&["things", "configmaps"], &["n"])];
+        plugin.spec.grants = vec![rule(&["things"], &[]), rule(&["configmaps"], &["n"])];
         plugin
     };
     let (results, why) = refused(only_n, vec![apply("elsewhere/x", json!({}))]).await;

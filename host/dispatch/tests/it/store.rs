@@ -185,7 +185,9 @@ pub(crate) fn selects(scope: &Scope, object: &Value) -> bool {
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     let label = |key: &str| object["metadata"]["labels"].get(key).and_then(Value::as_str);
     let here = scope.namespaces.is_empty() || scope.namespaces.iter().any(|n| n == namespace);
-    here && Selector::parse(&scope.labels).unwrap().matches(label)
+    // The one field selector that the host itself makes use of.
+    let elsewhere = scope.fields.strip_prefix("metadata.namespace!=").is_none_or(|other| other != namespace);
+    here && elsewhere && Selector::parse(&scope.labels).unwrap().matches(label)
 }
 
 fn merge(into: &mut Value, from: Value) {
