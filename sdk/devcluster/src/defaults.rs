@@ -7,10 +7,8 @@ mod workload;
 
 use serde_json::{Value, json};
 
-use crate::error::Cause;
 use crate::object;
 use crate::resources::Resource;
-use crate::store::State;
 
 /// Sets a field that is not there.
 fn default(object: &mut Value, field: &str, value: impl Into<Value>) {
@@ -92,6 +90,9 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
             default(port, "name", "");
             default(port, "protocol", "TCP");
         }),
+        ("networking.k8s.io", "ingressclasses") => {
+            within(object, &["spec", "parameters"], |parameters| default(parameters, "scope", "Cluster"));
+        }
         ("storage.k8s.io", "storageclasses") => {
             default(object, "reclaimPolicy", "Delete");
             default(object, "volumeBindingMode", "Immediate");
@@ -142,13 +143,7 @@ pub(crate) fn on_create(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Gives a new object that is right what there is only once in a cluster; says what cannot be given.
-pub(crate) fn allocate(state: &State, resource: &Resource, object: &mut Value) -> Vec<Cause> {
-    if resource.plural == "services" && resource.group.is_empty() {
-        cluster_ip(state, object);
-    }
-    Vec::new()
-}
+pub(crate) use workload::job_labels;
 
 /// What admission adds to the tolerations of a pod.
 pub(crate) fn tolerate(pod: &mut Value) {
@@ -173,38 +168,13 @@ fn node_taint(object: &mut Value) {
     }
 }
 
-/// The pods of a job bear its UID and name, and are found by its UID, unless the job says itself how to find them.
-pub(crate) fn job_labels(job: &mut Value) {
-    let (uid, name) = (object::meta(job, "uid").to_owned(), object::meta(job, "name").to_owned());
-    if job["spec"]["manualSelector"] != true {
-        let labels = ["spec", "template", "metadata", "labels"];
-        for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
-            object::set_at(job, &[&labels[..], &[key]].concat(), value.as_str().into());
-            let key = format!("batch.kubernetes.io/{key}");
-            object::set_at(job, &[&labels[..], &[key.as_str()]].concat(), value.as_str().into());
-        }
-        let selector = ["spec", "selector", "matchLabels", "batch.kubernetes.io/controller-uid"];
-        object::set_at(job, &selector, uid.into());
-    }
-    let labels = job["spec"]["template"]["metadata"]["labels"].clone();
-    if labels.is_object() {
-        within(job, &["metadata"], |meta| default(meta, "labels", labels));
-    }
-}
-
 /// What stays as it was whatever an update says.
 pub(crate) fn immutable(resource: &Resource, live: &Value, object: &mut Value) {
     match resource.plural.as_str() {
         "pods" => within(object, &["spec"], pod::tolerate),
         "persistentvolumeclaims" => within(object, &["spec"], |spec| storage::sources(spec, &live["spec"])),
+        "daemonsets" => workload::template_generation(live, object),
         _ => {}
-    }
-    if resource.plural == "services" && resource.group.is_empty() {
-        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-            if let Some(value) = live["spec"].get(field) {
-                within(object, &["spec"], |spec| default(spec, field, value.clone()));
-            }
-        }
     }
 }
 
@@ -239,29 +209,6 @@ fn string_data(secret: &mut Value) {
     }
 }
 
-/// An address that follows from the version, so that it is new in this cluster.
-fn cluster_ip(state: &State, service: &mut Value) {
-    let version = state.version();
-    within(service, &["spec"], |spec| {
-        // Without a selector nobody knows yet which addresses there will be.
-        if spec["clusterIP"] == "None" && spec["selector"].is_null() {
-            default(spec, "ipFamilies", json!(["IPv4", "IPv6"]));
-            default(spec, "ipFamilyPolicy", "RequireDualStack");
-        }
-        if spec.get("type").is_none_or(|t| t != "ExternalName") {
-            default(
-                spec,
-                "clusterIP",
-                format!("10.{}.{}.{}", 96 + (version >> 16) % 100, (version >> 8) & 0xff, version & 0xff),
-            );
-            let address = spec["clusterIP"].clone();
-            default(spec, "clusterIPs", json!([address]));
-            default(spec, "ipFamilies", json!(["IPv4"]));
-            default(spec, "ipFamilyPolicy", "SingleStack");
-        }
-    });
-}
-
 fn service(object: &mut Value) {
     within(object, &["spec"], service_spec);
 }
@@ -279,35 +226,41 @@ fn limit(limit: &mut Value) {
 }
 
 fn service_spec(spec: &mut Value) {
-    default(spec, "type", "ClusterIP");
-    default(spec, "sessionAffinity", "None");
-    if spec["type"] != "ExternalName" {
+    filled(spec, "type", "ClusterIP");
+    filled(spec, "sessionAffinity", "None");
+    let outside = !spec["externalIPs"].as_array().is_none_or(Vec::is_empty);
+    match spec["type"].as_str().unwrap_or_default() {
+        "ClusterIP" if outside => filled(spec, "externalTrafficPolicy", "Cluster"),
+        "NodePort" => filled(spec, "externalTrafficPolicy", "Cluster"),
+        "LoadBalancer" => {
+            filled(spec, "externalTrafficPolicy", "Cluster");
+            default(spec, "allocateLoadBalancerNodePorts", true);
+        }
+        _ => {}
+    }
+    if matches!(spec["type"].as_str(), Some("ClusterIP" | "NodePort" | "LoadBalancer")) {
         default(spec, "internalTrafficPolicy", "Cluster");
     }
-    if matches!(spec["type"].as_str(), Some("NodePort" | "LoadBalancer")) {
-        default(spec, "externalTrafficPolicy", "Cluster");
-    }
-    if spec["type"] == "LoadBalancer" {
-        default(spec, "allocateLoadBalancerNodePorts", true);
-    }
-    if spec["sessionAffinity"] == "ClientIP" {
-        default(spec, "sessionAffinityConfig", json!({"clientIP": {"timeoutSeconds": 10800}}));
+    match spec["sessionAffinity"].as_str() {
+        Some("ClientIP") if spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"].is_null() => {
+            spec["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": 10800}});
+        }
+        Some("None") => drop(spec.as_object_mut().and_then(|map| map.remove("sessionAffinityConfig"))),
+        _ => {}
     }
     each(spec, "ports", |port| {
-        default(port, "protocol", "TCP");
-        if let Some(number) = port.get("port").cloned() {
-            default(port, "targetPort", number);
-        }
+        filled(port, "protocol", "TCP");
+        let number = port.get("port").cloned().unwrap_or_else(|| 0.into());
+        filled(port, "targetPort", number);
     });
 }
 
 fn network_policy(spec: &mut Value) {
-    let types = if spec["egress"].as_array().is_some_and(|rules| !rules.is_empty()) {
-        json!(["Ingress", "Egress"])
-    } else {
-        json!(["Ingress"])
-    };
-    default(spec, "policyTypes", types);
+    let some = |value: &Value| value.as_array().is_some_and(|all| !all.is_empty());
+    if !some(&spec["policyTypes"]) {
+        let both = some(&spec["egress"]);
+        spec["policyTypes"] = if both { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+    }
     for direction in ["ingress", "egress"] {
         each(spec, direction, |rule| each(rule, "ports", |port| default(port, "protocol", "TCP")));
     }

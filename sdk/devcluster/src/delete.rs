@@ -182,7 +182,11 @@ pub(crate) fn delete(
     if graceful && !grant(&mut value, options) {
         return Ok(Deleted::Pending(stored));
     }
-    finalize_with(&mut value, options.policy);
+    let orphans = matches!(&*resource.shelf, "jobs.batch" | "replicationcontrollers.");
+    let said = object::finalizers(&value).iter().any(|f| matches!(*f, FOREGROUND | ORPHAN));
+    // These kinds leave their pods alone unless somebody says otherwise.
+    let policy = if options.is_silent() && orphans && !said { Policy::Orphan } else { options.policy };
+    finalize_with(&mut value, policy);
     let by_reaper = matches!(&*resource.shelf, "namespaces." | definitions::SHELF);
     let held = by_reaper || !object::finalizers(&value).is_empty();
     let waits = graceful && value["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;

@@ -45,6 +45,7 @@ mod scale;
 mod schema;
 mod selector;
 mod serve;
+mod services;
 mod shape;
 mod simulate;
 mod store;

@@ -236,10 +236,20 @@ fn wrong_name(resource: &Resource, name: &str) -> Vec<String> {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("rbac.authorization.k8s.io", _) => segment(name),
         ("", "namespaces" | "services") | ("apps", "statefulsets") => label(name),
+        ("networking.k8s.io", "ipaddresses") => canonical_address(name),
         ("batch", "cronjobs") if subdomain(name).is_empty() && name.len() > 52 => {
             vec!["must be no more than 52 characters".into()]
         }
         _ => subdomain(name),
+    }
+}
+
+fn canonical_address(name: &str) -> Vec<String> {
+    match (address(name), loose_address(name).map(|address| address.to_string())) {
+        (wrong, Some(canonical)) if wrong.is_empty() && canonical != name => {
+            vec![format!("must be in canonical form ({canonical:?})")]
+        }
+        (wrong, _) => wrong,
     }
 }
 

@@ -3,7 +3,12 @@
 
 mod change;
 mod core;
+mod cron;
+mod ingress;
+mod job;
+mod job_status;
 mod network;
+pub(crate) mod network_service;
 mod pod;
 mod policy;
 pub(crate) mod report;
@@ -14,12 +19,11 @@ mod workload;
 use serde_json::Value;
 
 pub(crate) use self::change::change;
-use self::report::{NEGATIVE, Place, Report};
+use self::report::NEGATIVE;
+pub(crate) use self::report::{Place, Report};
 use crate::error::Cause;
 use crate::quantity::Quantity;
 use crate::resources::Resource;
-
-const CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 
 /// A text; empty where there is none.
 fn text(value: &Value) -> &str {
@@ -34,18 +38,18 @@ fn quantity(value: &Value) -> Option<Quantity> {
     Quantity::parse(value.as_str()?)
 }
 
-/// Every fault of an object; `new` if it was not there before.
-pub(crate) fn object(resource: &Resource, object: &Value, new: bool) -> Vec<Cause> {
+/// Every fault of an object; of what stays as it was only some are looked for again.
+pub(crate) fn object(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut report = Report::default();
     match resource.group.as_str() {
         "" => {
             core::check(resource, object, &mut report);
-            network::check(resource, object, &mut report);
+            network::check(resource, object, old, &mut report);
             storage::check(resource, object, &mut report);
-            workload::check(resource, object, new, &mut report);
+            workload::check(resource, object, old.is_none(), &mut report);
         }
-        "apps" | "batch" => workload::check(resource, object, new, &mut report),
-        "networking.k8s.io" | "discovery.k8s.io" => network::check(resource, object, &mut report),
+        "apps" | "batch" => workload::check(resource, object, old.is_none(), &mut report),
+        "networking.k8s.io" | "discovery.k8s.io" => network::check(resource, object, old, &mut report),
         "storage.k8s.io" => storage::check(resource, object, &mut report),
         _ => policy::check(resource, object, &mut report),
     }
@@ -58,6 +62,9 @@ pub(crate) fn whole_first(resource: &Resource) -> bool {
         resource.plural.as_str(),
         "pods"
             | "jobs"
+            | "deployments"
+            | "replicasets"
+            | "statefulsets"
             | "persistentvolumes"
             | "persistentvolumeclaims"
             | "volumeattachments"

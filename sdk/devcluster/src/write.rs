@@ -17,7 +17,7 @@ use crate::object;
 use crate::resources::{Resource, StatusReset, Version};
 use crate::schema::{fill, misfit, settle};
 use crate::store::{Key, State, Stored};
-use crate::{admission, custom, defaults, definitions, go, names, patch, strict, validate, view};
+use crate::{admission, custom, defaults, definitions, go, names, patch, services, strict, validate, view};
 
 /// A write: where to, by whom, and how strictly.
 #[derive(Debug, Clone)]
@@ -80,6 +80,11 @@ impl Write<'_> {
             settle::settle(self.version.ty(), &mut nothing);
         }
         nothing
+    }
+
+    /// A service itself, not its status.
+    fn is_service(&self) -> bool {
+        &*self.resource.shelf == "services." && !self.status
     }
 
     fn nameless(&self) -> ApiError {
@@ -312,7 +317,14 @@ pub(crate) fn change(
     prepare(write, &mut body, &mut warnings)?;
     carry_over(write, &live, &mut body);
     definitions::fill(write.resource, &mut body);
-    causes.extend(changes::check(write, &live, &body));
+    // What a service is given is nobody's to own.
+    let sent = write.is_service().then(|| body.clone());
+    let refused = if write.is_service() { services::update(state, &live, &mut body) } else { Vec::new() };
+    if refused.is_empty() {
+        causes.extend(changes::check(write, &live, &body));
+    } else {
+        causes = refused;
+    }
     if !causes.is_empty() {
         return Err(write.invalid(&write.name, causes));
     }
@@ -336,7 +348,8 @@ pub(crate) fn change(
             let who = Identity::updater(&write.manager, &write.api_version(), &write.sub);
             // Once nobody owns anything, only an apply makes owners again.
             if !managers.is_empty() {
-                apply::update(write.version.ty(), &live, &body, &mut managers, &who, write.reach(), &now);
+                let sent = sent.as_ref().unwrap_or(&body);
+                apply::update(write.version.ty(), &live, sent, &mut managers, &who, write.reach(), &now);
             }
             managers
         }
@@ -491,16 +504,16 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value, warnings: &mut Vec<
     if write.resource.status == StatusReset::Generation {
         object::set_meta(body, "generation", Some(1.into()));
     }
-    let causes = changes::created(write, body);
+    let mut causes = if write.is_service() { services::create(state, body) } else { Vec::new() };
+    // What a service cannot be given is all that is said of it.
+    if causes.is_empty() {
+        causes = changes::created(write, body);
+    }
     if !causes.is_empty() {
         return Err(write.invalid(object::meta(body, "name"), causes));
     }
     if !write.resource.custom {
         warnings.extend(validate::warnings::of(write.resource, body, None));
-        let causes = defaults::allocate(state, write.resource, body);
-        if !causes.is_empty() {
-            return Err(write.invalid(object::meta(body, "name"), causes));
-        }
     }
     Ok(())
 }
@@ -575,9 +588,11 @@ fn raise_generation(write: &Write<'_>, live: &Value, body: &mut Value) {
     let part = |of: &Value| -> Map<String, Value> {
         of.as_object().into_iter().flatten().filter(|(k, _)| counts(k)).map(|(k, v)| (k.clone(), v.clone())).collect()
     };
+    let labelled = &*write.resource.shelf == "endpointslices.discovery.k8s.io"
+        && live["metadata"].get("labels") != body["metadata"].get("labels");
     let annotated = &*write.resource.shelf == "deployments.apps"
         && live["metadata"].get("annotations") != body["metadata"].get("annotations");
-    if annotated || part(live) != part(body) {
+    if annotated || labelled || part(live) != part(body) {
         let generation = live["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
         object::set_meta(body, "generation", Some(generation.into()));
     }

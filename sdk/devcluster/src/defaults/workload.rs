@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{default, each, filled, pod, within};
+use crate::object;
 
 /// Fills in a kind of apps or batch, or a ReplicationController.
 pub(super) fn fill(plural: &str, object: &mut Value) {
@@ -28,6 +29,14 @@ pub(super) fn fill(plural: &str, object: &mut Value) {
     within(object, &["spec", "template", "spec"], pod::spec);
 }
 
+/// A DaemonSet counts the changes of its template in an annotation.
+pub(super) fn template_generation(live: &Value, object: &mut Value) {
+    let path = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
+    let count = live["metadata"]["annotations"][path[2]].as_str().and_then(|text| text.parse::<i64>().ok());
+    let changed = live["spec"]["template"] != object["spec"]["template"];
+    object::set_at(object, &path, (count.unwrap_or(1) + i64::from(changed)).to_string().into());
+}
+
 /// A Job without labels has those of its pods.
 fn labels(object: &mut Value) {
     let labels = object["spec"]["template"]["metadata"]["labels"].clone();
@@ -35,6 +44,27 @@ fn labels(object: &mut Value) {
     if labels.as_object().is_some_and(|labels| !labels.is_empty()) && none {
         within(object, &["metadata"], |meta| meta["labels"] = labels);
     }
+}
+
+/// The pods of a job bear its UID and name, and are found by its UID, unless the job says itself how to find them.
+pub(crate) fn job_labels(job: &mut Value) {
+    let (uid, name) = (object::meta(job, "uid").to_owned(), object::meta(job, "name").to_owned());
+    let set = |job: &mut Value, path: &[&str], key: &str, value: &str| {
+        let path = [path, &[key]].concat();
+        let found = path.iter().try_fold(&*job, |value, field| value.get(*field));
+        if found.is_none_or(Value::is_null) {
+            object::set_at(job, &path, value.into());
+        }
+    };
+    if job["spec"]["manualSelector"] != true {
+        let labels = ["spec", "template", "metadata", "labels"];
+        for (key, value) in [("controller-uid", &uid), ("job-name", &name)] {
+            set(job, &labels, key, value);
+            set(job, &labels, &format!("batch.kubernetes.io/{key}"), value);
+        }
+        set(job, &["spec", "selector", "matchLabels"], "batch.kubernetes.io/controller-uid", &uid);
+    }
+    labels(job);
 }
 
 /// Selector and labels follow from the template's labels.

@@ -166,6 +166,11 @@ impl Reader {
     }
 
     fn named(&mut self, name: &'static str, atomic: bool, strategy: Strategy) -> usize {
+        // What may be anything as a whole is not merged.
+        if name == "?" && atomic {
+            let shape = Shape::Object(ObjectShape { keep_unknown: true, atomic, ..ObjectShape::default() });
+            return self.push(Node { shape, strategy, ..Node::default() });
+        }
         // Texts of a closed set are texts here.
         let name = name.split('|').next().unwrap_or(name);
         if let Some(shape) = scalar(name) {

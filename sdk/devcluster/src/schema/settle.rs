@@ -24,7 +24,11 @@ pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
             let empty = |map: &Map<String, Value>, field: &str| map.get(field).is_some_and(is_empty);
             for field in object.sparse.iter().filter(|f| &***f != "metadata") {
                 // What may be anything is written as it came.
-                let any = ty.field(field).is_none_or(|t| matches!(t.node().shape, Shape::Any));
+                let any = ty.field(field).is_none_or(|t| match &t.node().shape {
+                    Shape::Any => true,
+                    Shape::Object(object) => object.keep_unknown,
+                    _ => false,
+                });
                 if empty(map, field) && !any {
                     map.remove(&**field);
                 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Report, pod, storage, text};
+use super::{Report, job, job_status, network, network_service, pod, storage, text};
 use crate::error::Cause;
 use crate::resources::Resource;
 
@@ -26,6 +26,9 @@ pub(crate) fn change(resource: &Resource, sub: &str, live: &Value, object: &Valu
     let mut report = Report::default();
     if sub == "status" {
         status(resource, object, &mut report);
+        if resource.plural == "jobs" {
+            job_status::check(live, object, &mut report);
+        }
         return report.0;
     }
     let plural = resource.plural.as_str();
@@ -47,6 +50,9 @@ pub(crate) fn change(resource: &Resource, sub: &str, live: &Value, object: &Valu
             let shown = format!("{{\"APIGroup\":{},\"Kind\":{},\"Name\":{}}}", of("apiGroup"), of("kind"), of("name"));
             report.invalid_as("roleRef", &shown, "cannot change roleRef");
         }
+        "jobs" => job::change(live, object, &mut report),
+        "ipaddresses" | "servicecidrs" => network::change(plural, live, object, &mut report),
+        "services" => network_service::change(live, object, &mut report),
         "pods" => pod::change::check(live, object, &mut report),
         "persistentvolumes" => storage::volume_change(live, object, &mut report),
         "persistentvolumeclaims" => storage::claim_change(live, object, &mut report),

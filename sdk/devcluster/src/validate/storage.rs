@@ -209,7 +209,8 @@ pub(super) fn claim_template(template: &Place<'_>, report: &mut Report) {
     claim(&template.of("spec"), report);
 }
 
-fn claim(spec: &Place<'_>, report: &mut Report) {
+/// A claim's specification.
+pub(super) fn claim(spec: &Place<'_>, report: &mut Report) {
     let modes = modes(spec, "at least 1 access mode is required", report);
     report.selector_at(&spec.of("selector"));
     known_modes(spec, &modes, report);

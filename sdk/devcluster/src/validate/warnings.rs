@@ -59,7 +59,7 @@ pub(crate) fn of(resource: &Resource, object: &Value, live: Option<&Value>) -> V
                 "annotation \"kubernetes.io/ingress.class\" is deprecated, please use 'spec.ingressClassName' instead";
             warn.then(|| why.to_owned()).into_iter().collect()
         }
-        ("discovery.k8s.io", "endpointslices") => slice(&root),
+        ("discovery.k8s.io", "endpointslices") => slice(&root, live),
         ("storage.k8s.io", "csidrivers") => {
             let requests = &spec.value["tokenRequests"];
             let same = live.is_some_and(|live| live["spec"]["tokenRequests"] == *requests);
@@ -207,9 +207,10 @@ fn secret(root: &Place<'_>) -> Vec<String> {
     vec![format!("tls: failed to find any PEM data in {what} input")]
 }
 
-fn slice(root: &Place<'_>) -> Vec<String> {
+fn slice(root: &Place<'_>, live: Option<&Value>) -> Vec<String> {
     if root.text("addressType") == "FQDN" {
-        return vec!["spec.addressType: FQDN endpoints are deprecated".into()];
+        let warn = live.is_none();
+        return warn.then(|| "spec.addressType: FQDN endpoints are deprecated".to_owned()).into_iter().collect();
     }
     let addresses: Vec<_> = root.each_of("endpoints").iter().flat_map(|e| e.each_of("addresses")).collect();
     addresses.iter().filter_map(pod::address).collect()

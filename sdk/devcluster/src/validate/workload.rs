@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Report, list, pod, text};
+use super::{Place, Report, cron, job, list, pod, storage, text};
+use crate::names;
 use crate::resources::Resource;
 
 pub(super) fn check(resource: &Resource, object: &Value, new: bool, report: &mut Report) {
@@ -12,23 +13,25 @@ pub(super) fn check(resource: &Resource, object: &Value, new: bool, report: &mut
         "podtemplates" => pod::template(&object["template"], "template", report),
         "deployments" => deployment(spec, report),
         "replicasets" => replica_set(spec, report),
-        "statefulsets" => stateful_set(spec, report),
+        "statefulsets" => stateful_set(spec, new, report),
         "daemonsets" => daemon_set(spec, report),
         "replicationcontrollers" => controller(spec, report),
         "controllerrevisions" => {
-            if object["data"].is_null() {
-                report.required("data", "data is mandatory");
-            }
             report.whole("revision", &object["revision"]);
+            if new && object["data"].is_null() {
+                report.required("data", "data is mandatory");
+            } else if new && !object["data"].is_object() {
+                report.required("data", "data must be a valid JSON object");
+            }
         }
-        "jobs" => job(spec, "spec", report),
-        "cronjobs" => cron_job(spec, report),
+        "jobs" => job::check(object, report),
+        "cronjobs" => cron::check(&Place::new(spec, "spec"), report),
         _ => {}
     }
 }
 
 /// Whether labels match a selector.
-fn matches(selector: &Value, labels: &Value) -> bool {
+pub(super) fn matches(selector: &Value, labels: &Value) -> bool {
     let of = |key: &str| labels.get(key).and_then(Value::as_str);
     let by_labels = selector["matchLabels"].as_object().into_iter().flatten().all(|(k, v)| of(k) == v.as_str());
     by_labels
@@ -76,6 +79,10 @@ fn mismatch(spec: &Value, report: &mut Report) {
 /// A template whose pods are started again for ever.
 fn lasting(spec: &Value, kind: &str, report: &mut Report) {
     pod::template(&spec["template"], "spec.template", report);
+    lasts(spec, kind, report);
+}
+
+fn lasts(spec: &Value, kind: &str, report: &mut Report) {
     let pod = &spec["template"]["spec"];
     if text(&pod["restartPolicy"]) != "Always" {
         report.unsupported("spec.template.spec.restartPolicy", &pod["restartPolicy"].to_string(), &["Always"]);
@@ -135,7 +142,7 @@ fn replica_set(spec: &Value, report: &mut Report) {
     }
 }
 
-fn stateful_set(spec: &Value, report: &mut Report) {
+fn stateful_set(spec: &Value, new: bool, report: &mut Report) {
     let policy = text(&spec["podManagementPolicy"]);
     if !matches!(policy, "OrderedReady" | "Parallel") {
         report.invalid("spec.podManagementPolicy", &json!(policy), "must be 'OrderedReady' or 'Parallel'");
@@ -150,7 +157,18 @@ fn stateful_set(spec: &Value, report: &mut Report) {
                 "only allowed for updateStrategy 'RollingUpdate'",
             );
         }
-        "RollingUpdate" => report.whole("spec.updateStrategy.rollingUpdate.partition", &rolling["partition"]),
+        "RollingUpdate" => {
+            report.whole("spec.updateStrategy.rollingUpdate.partition", &rolling["partition"]);
+            let most = &rolling["maxUnavailable"];
+            if !most.is_null() {
+                let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+                report.amount(field, most);
+                if is_nothing(most) {
+                    report.invalid(field, most, "cannot be 0");
+                }
+                report.at_most_all(field, most);
+            }
+        }
         "OnDelete" => {}
         other => {
             let rolling = if rolling.is_null() { "null".into() } else { shown };
@@ -162,12 +180,64 @@ fn stateful_set(spec: &Value, report: &mut Report) {
         let value = &spec["persistentVolumeClaimRetentionPolicy"][when];
         report.one_of(&format!("spec.persistentVolumeClaimRetentionPolicy.{when}"), value, &["Retain", "Delete"]);
     }
+    let claims = Place::new(&spec["volumeClaimTemplates"], "spec.volumeClaimTemplates");
+    if new {
+        claims.each().for_each(|claim| storage::claim(&claim.of("spec"), report));
+    }
     report.whole("spec.replicas", &spec["replicas"]);
     report.whole("spec.minReadySeconds", &spec["minReadySeconds"]);
     report.whole("spec.ordinals.start", &spec["ordinals"]["start"]);
-    if selected(spec, "statefulset", report) {
-        lasting(spec, "StatefulSet", report);
+    if new {
+        report.may_form(&Place::new(&spec["serviceName"], "spec.serviceName"), names::label);
     }
+    let selector = &spec["selector"];
+    let before = report.0.len();
+    if selector.is_null() {
+        report.required("spec.selector", "");
+    } else {
+        report.selector("spec.selector", selector);
+    }
+    if !selector.is_null() && report.0.len() > before {
+        report.invalid("spec.selector", selector, "");
+    } else {
+        let empty = is_everything(selector);
+        if !selector.is_null() && empty {
+            report.invalid("spec.selector", selector, "empty selector is invalid for statefulset");
+        }
+        if selector.is_null() || !empty && !matches(selector, &spec["template"]["metadata"]["labels"]) {
+            mismatch(spec, report);
+        }
+        of_stateful_set(spec, report);
+    }
+    lasts(spec, "StatefulSet", report);
+}
+
+fn is_everything(selector: &Value) -> bool {
+    selector["matchLabels"].as_object().is_none_or(serde_json::Map::is_empty)
+        && list(&selector["matchExpressions"]).is_empty()
+}
+
+/// The template with what the set gives its pods: names of their own and a volume per template of a claim.
+fn of_stateful_set(spec: &Value, report: &mut Report) {
+    let mut template = spec["template"].clone();
+    let claims = list(&spec["volumeClaimTemplates"]);
+    if let Some(inner) = template["spec"].as_object_mut() {
+        inner.remove("hostname");
+        inner.remove("subdomain");
+        let name = |of: &Value| text(&of["name"]).to_owned();
+        let named: Vec<String> = claims.iter().map(|claim| name(&claim["metadata"])).collect();
+        if !named.is_empty() {
+            let claim = |name: &String| json!({"name": name, "persistentVolumeClaim": {"claimName": name}});
+            let mut volumes: Vec<Value> = named.iter().map(claim).collect();
+            let others = inner.get("volumes").map(list).unwrap_or_default();
+            volumes.extend(others.iter().filter(|volume| !named.contains(&name(volume))).cloned());
+            inner.insert("volumes".into(), volumes.into());
+        }
+    }
+    pod::template(&template, "spec.template", report);
+    let meta = &template["metadata"];
+    report.0.extend(names::labels(&meta["labels"], "spec.template.labels"));
+    report.0.extend(names::annotations(&meta["annotations"], "spec.template.annotations"));
 }
 
 fn daemon_set(spec: &Value, report: &mut Report) {
@@ -226,70 +296,4 @@ fn controller(spec: &Value, report: &mut Report) {
         mismatch(spec, report);
     }
     lasting(spec, "ReplicationController", report);
-}
-
-fn job(spec: &Value, path: &str, report: &mut Report) {
-    for name in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
-        report.whole(&format!("{path}.{name}"), &spec[name]);
-    }
-    report.one_of(&format!("{path}.completionMode"), &spec["completionMode"], &["NonIndexed", "Indexed"]);
-    report.one_of(
-        &format!("{path}.podReplacementPolicy"),
-        &spec["podReplacementPolicy"],
-        &["Failed", "TerminatingOrFailed"],
-    );
-    pod::template(&spec["template"], &format!("{path}.template"), report);
-    if !matches!(text(&spec["template"]["spec"]["restartPolicy"]), "OnFailure" | "Never") {
-        let why = "valid values: \"OnFailure\", \"Never\"";
-        report.required(&format!("{path}.template.spec.restartPolicy"), why);
-    }
-}
-
-fn cron_job(spec: &Value, report: &mut Report) {
-    if text(&spec["schedule"]).is_empty() {
-        report.required("spec.schedule", "");
-    } else {
-        schedule(&spec["schedule"], report);
-    }
-    report.whole("spec.startingDeadlineSeconds", &spec["startingDeadlineSeconds"]);
-    if spec["timeZone"] == "" {
-        report.invalid("spec.timeZone", &json!(""), "timeZone must be nil or non-empty string");
-    }
-    report.some_of("spec.concurrencyPolicy", &spec["concurrencyPolicy"], "", &["Allow", "Forbid", "Replace"]);
-    let manual = &spec["jobTemplate"]["spec"]["manualSelector"];
-    if *manual == true {
-        report.unsupported("spec.jobTemplate.spec.manualSelector", "true", &["nil", "false"]);
-    }
-    job(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", report);
-    report.whole("spec.successfulJobsHistoryLimit", &spec["successfulJobsHistoryLimit"]);
-    report.whole("spec.failedJobsHistoryLimit", &spec["failedJobsHistoryLimit"]);
-}
-
-fn schedule(value: &Value, report: &mut Report) {
-    let said = text(value);
-    if said.starts_with('@') {
-        return;
-    }
-    if said.contains("TZ=") {
-        let why = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-        report.invalid("spec.schedule", value, why);
-        return;
-    }
-    let words: Vec<&str> = said.split_whitespace().collect();
-    if words.len() != 5 {
-        let why = format!("expected exactly 5 fields, found {}: [{}]", words.len(), words.join(" "));
-        report.invalid("spec.schedule", value, &why);
-        return;
-    }
-    for (word, most) in words.iter().zip([59u32, 23, 31, 12, 6]) {
-        if let Ok(number) = word.parse::<u32>()
-            && number > most
-        {
-            report.invalid(
-                "spec.schedule",
-                value,
-                &format!("end of range ({number}) above maximum ({most}): {number}"),
-            );
-        }
-    }
 }

@@ -20,7 +20,7 @@ fn content(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec<Cause> {
         return custom::check(write, body, old);
     }
     let mut causes = definitions::check(write.resource, body, old);
-    causes.extend(validate::object(write.resource, body, old.is_none()));
+    causes.extend(validate::object(write.resource, body, old));
     causes
 }
 

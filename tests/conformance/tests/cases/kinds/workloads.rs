@@ -8,7 +8,8 @@ use crate::cases::tools::{change_each, create_each, lives, with};
 
 cases! { "kinds":
     deployments, deployments_are_checked, what_stays_of_a_deployment, replica_sets, replica_sets_are_checked, stateful_sets,
-    stateful_sets_are_checked, what_stays_of_a_stateful_set, daemon_sets_are_checked, statuses_of_workloads_are_checked,
+    stateful_sets_are_checked, what_stays_of_a_stateful_set, daemon_sets, daemon_sets_are_checked, controller_revisions,
+    replication_controllers, replication_controllers_are_checked, statuses_of_workloads_are_checked,
 }
 
 pub(super) fn template() -> Value {
@@ -40,11 +41,15 @@ async fn deployments_are_checked(talk: &Talk) -> Result<()> {
         &talk.path("apps/v1", "deployments"),
         &least("d"),
         &[
+            ("/spec", Value::Null),
+            ("/spec", json!({})),
             ("/spec/selector", Value::Null),
             ("/spec/selector", json!({})),
             ("/spec/selector/matchLabels/app", json!("other")),
             ("/spec/selector/matchLabels/app", json!("not ok")),
+            ("/spec/template", Value::Null),
             ("/spec/template/metadata", Value::Null),
+            ("/spec/template/spec", Value::Null),
             ("/spec/template/spec/containers", json!([])),
             ("/spec/replicas", json!(-1)),
             ("/spec/minReadySeconds", json!(-1)),
@@ -74,6 +79,8 @@ async fn what_stays_of_a_deployment(talk: &Talk) -> Result<()> {
         &talk.path("apps/v1", "deployments"),
         &least("d"),
         &[
+            ("/spec/selector/matchLabels/app", json!("y")),
+            ("/spec/selector/matchLabels", json!({})),
             ("/spec/template/spec/containers/0/image", json!("nginx:2")),
             ("/spec/replicas", Value::Null),
             ("/spec/replicas", json!(-2)),
@@ -106,6 +113,7 @@ async fn replica_sets_are_checked(talk: &Talk) -> Result<()> {
             ("/spec/selector", Value::Null),
             ("/spec/selector", json!({})),
             ("/spec/selector/matchLabels/app", json!("y")),
+            ("/spec/template", Value::Null),
             ("/spec/replicas", json!(-1)),
             ("/spec/minReadySeconds", json!(-1)),
             ("/spec/template/spec/restartPolicy", json!("OnFailure")),
@@ -116,7 +124,11 @@ async fn replica_sets_are_checked(talk: &Talk) -> Result<()> {
         talk,
         &path,
         &least("r"),
-        &[("/spec/replicas", json!(5)), ("/spec/template/metadata/labels/more", json!("yes"))],
+        &[
+            ("/spec/selector/matchLabels/app", json!("y")),
+            ("/spec/replicas", json!(5)),
+            ("/spec/template/metadata/labels/more", json!("yes")),
+        ],
     )
     .await
 }
@@ -141,14 +153,18 @@ async fn stateful_sets_are_checked(talk: &Talk) -> Result<()> {
             ("/spec/selector", Value::Null),
             ("/spec/selector", json!({})),
             ("/spec/selector/matchLabels/app", json!("y")),
+            ("/spec/template", Value::Null),
             ("/spec/replicas", json!(-1)),
             ("/spec/podManagementPolicy", json!("Nonsense")),
             ("/spec/updateStrategy", json!({ "type": "Nonsense" })),
             ("/spec/updateStrategy", json!({ "type": "OnDelete", "rollingUpdate": { "partition": 1 } })),
+            ("/spec/updateStrategy", json!({ "rollingUpdate": { "partition": -1 } })),
             ("/spec/template/spec/restartPolicy", json!("Never")),
             ("/spec/ordinals", json!({ "start": -1 })),
             ("/spec/minReadySeconds", json!(-1)),
             ("/spec/persistentVolumeClaimRetentionPolicy", json!({ "whenScaled": "Nonsense" })),
+            ("/spec/serviceName", json!("Not_Ok")),
+            ("/spec/revisionHistoryLimit", json!(-1)),
             ("/metadata/name", json!("a.b")),
         ],
     )
@@ -157,7 +173,25 @@ async fn stateful_sets_are_checked(talk: &Talk) -> Result<()> {
 
 async fn what_stays_of_a_stateful_set(talk: &Talk) -> Result<()> {
     talk.namespace().await?;
-    change_each(talk, &talk.path("apps/v1", "statefulsets"), &least("s"), &[("/spec/serviceName", json!("other")), ("/spec/podManagementPolicy", json!("Parallel")), ("/spec/replicas", json!(4)), ("/spec/minReadySeconds", json!(4)), ("/spec/volumeClaimTemplates", json!([{ "metadata": { "name": "d" }, "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }])), ("/spec/template/spec/containers/0/image", json!("nginx:3")), ("/spec/revisionHistoryLimit", json!(3))]).await
+    change_each(talk, &talk.path("apps/v1", "statefulsets"), &least("s"), &[
+        ("/spec/serviceName", json!("other")), ("/spec/selector/matchLabels/app", json!("y")), ("/spec/podManagementPolicy", json!("Parallel")), ("/spec/replicas", json!(4)), ("/spec/minReadySeconds", json!(4)),
+        ("/spec/volumeClaimTemplates", json!([{ "metadata": { "name": "d" }, "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }])),
+        ("/spec/template/spec/containers/0/image", json!("nginx:3")), ("/spec/revisionHistoryLimit", json!(3)),
+    ]).await
+}
+
+async fn daemon_sets(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let on_delete = with(&least("on-delete"), &[("/spec/updateStrategy", json!({ "type": "OnDelete" }))]);
+    let rolling = with(
+        &least("rolling"),
+        &[
+            ("/spec/updateStrategy", json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": "50%" } })),
+            ("/spec/minReadySeconds", json!(3)),
+            ("/spec/revisionHistoryLimit", json!(3)),
+        ],
+    );
+    lives(talk, &talk.path("apps/v1", "daemonsets"), &[least("least"), on_delete, rolling]).await
 }
 
 async fn daemon_sets_are_checked(talk: &Talk) -> Result<()> {
@@ -171,7 +205,10 @@ async fn daemon_sets_are_checked(talk: &Talk) -> Result<()> {
             ("/spec/selector", Value::Null),
             ("/spec/selector", json!({})),
             ("/spec/selector/matchLabels/app", json!("y")),
+            ("/spec/template", Value::Null),
             ("/spec/updateStrategy", json!({ "type": "Nonsense" })),
+            ("/spec/updateStrategy", json!({ "rollingUpdate": { "maxUnavailable": 0 } })),
+            ("/spec/updateStrategy", json!({ "rollingUpdate": { "maxUnavailable": 1, "maxSurge": 1 } })),
             ("/spec/template/spec/restartPolicy", json!("Never")),
             ("/spec/template/spec/activeDeadlineSeconds", json!(5)),
             ("/spec/minReadySeconds", json!(-1)),
@@ -185,9 +222,58 @@ async fn daemon_sets_are_checked(talk: &Talk) -> Result<()> {
         &least("d"),
         &[
             ("/spec/selector/matchLabels/app", json!("y")),
+            ("/spec/template/spec/containers/0/image", json!("i:2")),
             ("/spec/minReadySeconds", json!(2)),
             ("/metadata/annotations", json!({ "a": "b" })),
         ],
+    )
+    .await
+}
+
+async fn controller_revisions(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let path = talk.path("apps/v1", "controllerrevisions");
+    let least = json!({ "metadata": { "name": "least" }, "revision": 1, "data": { "any": { "thing": [1, 2] } } });
+    lives(talk, &path, std::slice::from_ref(&least)).await?;
+    create_each(talk, &path, &least, &[("/revision", json!(-1)), ("/revision", Value::Null), ("/data", Value::Null)])
+        .await?;
+    change_each(talk, &path, &least, &[("/data/any", json!(1)), ("/revision", json!(2)), ("/revision", json!(0))]).await
+}
+
+async fn replication_controllers(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let plain = named("plain", json!({ "template": template() }));
+    let all = named(
+        "all",
+        json!({ "replicas": 2, "minReadySeconds": 3, "selector": { "app": "x" }, "template": template() }),
+    );
+    lives(talk, &talk.path("v1", "replicationcontrollers"), &[plain, all]).await
+}
+
+async fn replication_controllers_are_checked(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let path = talk.path("v1", "replicationcontrollers");
+    let base = named("r", json!({ "selector": { "app": "x" }, "template": template() }));
+    create_each(
+        talk,
+        &path,
+        &base,
+        &[
+            ("/spec/selector/app", json!("y")),
+            ("/spec/selector", json!({})),
+            ("/spec/template", Value::Null),
+            ("/spec/replicas", json!(-1)),
+            ("/spec/minReadySeconds", json!(-1)),
+            ("/spec/template/spec/restartPolicy", json!("Never")),
+            ("/spec", Value::Null),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        &path,
+        &base,
+        &[("/spec/replicas", json!(0)), ("/spec/replicas", Value::Null), ("/spec/selector", json!({ "app": "y" }))],
     )
     .await
 }
