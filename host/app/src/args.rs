@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ffi::OsString, fs, net::SocketAddr, path::PathB
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use motet_cluster::Allow;
-use motet_core::units::parse_duration;
+use motet_core::units::{parse_bytes, parse_duration};
 use motet_oci::{HostPattern, Rules};
 
 /// One host that runs sandboxed Kubernetes controllers for a whole fleet of clusters.
@@ -41,6 +41,15 @@ pub struct Args {
     /// Where compiled plugins are kept; the user's cache folder where not given.
     #[arg(long, value_name = "DIR", env = "MOTET_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+
+    /// File with the key that compiled plugins are authenticated by, outside --data-dir; made where it is missing. Without it a
+    /// Secret of the hub holds the key, or without a hub a file in the user's config folder.
+    #[arg(long, value_name = "FILE", env = "MOTET_CACHE_KEY")]
+    pub cache_key: Option<PathBuf>,
+
+    /// What compiled plugins may take on disk; the least recently used go first.
+    #[arg(long, value_name = "BYTES", env = "MOTET_CACHE_SIZE", default_value = "2Gi", value_parser = parse_bytes)]
+    pub cache_size: u64,
 
     /// Address of health, metrics and status API.
     #[arg(long, value_name = "ADDR", env = "MOTET_LISTEN", default_value = "127.0.0.1:9440")]

@@ -5,6 +5,7 @@
 mod api;
 pub mod args;
 mod budget;
+mod cache;
 mod exposition;
 mod fence;
 mod host;
@@ -25,6 +26,10 @@ use args::Args;
 
 /// Runs the host until it is told to stop. 0 after a clean stop, 1 when it could not run, 2 for bad usage or config.
 pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = motet_runtime::compile_worker(&arguments) {
+        return code;
+    }
     let args = match Args::read(std::env::args_os().collect::<Vec<_>>()) {
         Ok(args) => args,
         Err(error) => {

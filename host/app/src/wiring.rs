@@ -1,9 +1,6 @@
 //! Puts the stages together in the order in which data flows, and takes them apart in reverse.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 use motet_catalog::{Catalog, CatalogEvent, Hub, Policy, Registries, Settings as CatalogSettings};
@@ -12,12 +9,13 @@ use motet_core::ports::MemberApi;
 use motet_dispatch::Dispatcher;
 use motet_fleet::{Fleet, FleetEvent, FleetSettings, Provider};
 use motet_queue::Queue;
-use motet_runtime::{ArtifactDir, Runtime};
+use motet_runtime::{CompileLimits, Compiler, Runtime};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Args,
+    cache,
     fence::Fence,
     host::Host,
     http, hub,
@@ -37,8 +35,10 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     if hub.is_none() && args.members.is_empty() {
         bail!("there is neither a hub nor any member: name a hub with --hub or kubeconfigs with --members");
     }
-    let sandboxes = motet_runtime::Settings::default();
-    let runtime = Runtime::new(&sandboxes, artifacts(&args)?)
+    // This very program, even where its file has been replaced since.
+    let compiler = Compiler::process("/proc/self/exe".into(), CompileLimits::default());
+    let sandboxes = motet_runtime::Settings { compiler, ..motet_runtime::Settings::default() };
+    let runtime = Runtime::new(&sandboxes, cache::open(&args, hub.as_ref()).await?)
         .map_err(|e| anyhow::anyhow!("the Wasm engine cannot be started: {e:#}"))?;
 
     let (catalog, plugins) = Catalog::start(runtime, catalog_settings(&args, hub.as_ref())?);
@@ -110,24 +110,6 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn artifacts(args: &Args) -> Result<ArtifactDir> {
-    let folder = match &args.data_dir {
-        Some(folder) => folder.clone(),
-        None => cache_dir().context("no cache folder: set --data-dir, or HOME")?,
-    };
-    match ArtifactDir::open(&folder) {
-        Ok(artifacts) => Ok(artifacts),
-        // A folder that cannot be trusted is an operator's business; one that cannot be written costs compile time only.
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && folder.join("compiled").is_dir() => {
-            Err(error).context("--data-dir cannot be used")
-        }
-        Err(error) => {
-            tracing::warn!(folder = %folder.display(), %error, "--data-dir cannot be used: plugins are compiled at every start");
-            Ok(ArtifactDir::none())
-        }
-    }
-}
-
 fn catalog_settings(args: &Args, hub: Option<&Arc<dyn MemberApi>>) -> Result<CatalogSettings> {
     let policy = match &args.verify {
         None => Policy::default(),
@@ -142,7 +124,7 @@ fn catalog_settings(args: &Args, hub: Option<&Arc<dyn MemberApi>>) -> Result<Cat
     sources.extend(hub.map(|_| "hub"));
     Ok(CatalogSettings {
         sources,
-        data_dir: args.data_dir.clone().or_else(cache_dir),
+        data_dir: args.data_dir.clone().or_else(cache::cache_dir),
         hub: hub.map(|api| Hub { api: api.clone(), namespace: args.namespace.clone() }),
         registries: Registries {
             rules: Arc::new(args.registry_rules()),
@@ -151,12 +133,6 @@ fn catalog_settings(args: &Args, hub: Option<&Arc<dyn MemberApi>>) -> Result<Cat
             ..Registries::default()
         },
     })
-}
-
-fn cache_dir() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let base = base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    base.map(|base| base.join("motet"))
 }
 
 fn fleet_settings(args: &Args, client: ClientSettings) -> FleetSettings {

@@ -106,7 +106,7 @@ async fn compile(
     let bytes = bytes.ok_or_else(gone)?;
     let invalid = |reason, e: &dyn std::fmt::Display| Refusal::new(Step::Compiled, reason, e.to_string());
     let started = Instant::now();
-    let compiled = runtime.compile(bytes, stack).await.map_err(|e| invalid("CompileFailed", &e))?;
+    let compiled = runtime.compile(bytes, stack).await.map_err(|e| invalid(e.reason(), &e))?;
     let compile_seconds = started.elapsed().as_secs_f64();
     let description = compiled.describe(name).await.map_err(|e| invalid("DescribeFailed", &e))?;
     components.put(name, compiled.clone(), description.clone());

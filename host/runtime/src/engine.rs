@@ -10,7 +10,7 @@ use wasmtime::{
     component::{HasSelf, Linker},
 };
 
-use crate::{artifact::ArtifactDir, bindings, state::HostState};
+use crate::{artifact::ArtifactDir, bindings, compiler::Compiler, state::HostState};
 
 /// How often guests are interrupted to yield and to have their CPU time counted.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -24,6 +24,8 @@ const MIN_STACK: u64 = 64 << 10;
 /// What an operator may size.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// Who compiles.
+    pub compiler: Compiler,
     /// Sandboxes that can exist at once. Each reserves 4 GiB of address space, no memory.
     pub sandboxes: u32,
     /// Bytes of a sandbox's memory that stay resident for the next one instead of going back to the kernel.
@@ -34,7 +36,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { sandboxes: 256, keep_resident: 4 << 20, max_memory: 1 << 30 }
+        Self { compiler: Compiler::in_process(), sandboxes: 256, keep_resident: 4 << 20, max_memory: 1 << 30 }
     }
 }
 
@@ -43,6 +45,7 @@ impl Default for Settings {
 pub struct Runtime {
     engines: Arc<Engines>,
     pub(crate) artifacts: Arc<ArtifactDir>,
+    pub(crate) compiler: Compiler,
     pub(crate) compiling: Arc<tokio::sync::Semaphore>,
 }
 
@@ -65,7 +68,10 @@ impl Runtime {
         let engines = Arc::new(Engines { settings: settings.clone(), by_stack: Mutex::default() });
         engines.of(MAX_STACK)?;
         start_ticker(&engines)?;
-        Ok(Self { engines, artifacts: Arc::new(artifacts), compiling: Arc::new(tokio::sync::Semaphore::new(1)) })
+        // One at a time per core: a compiler uses all the cores that it finds.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let compiling = Arc::new(tokio::sync::Semaphore::new(cores));
+        Ok(Self { engines, artifacts: Arc::new(artifacts), compiler: settings.compiler.clone(), compiling })
     }
 
     /// Where guests with `stack` bytes run.
@@ -131,6 +137,13 @@ fn config(settings: &Settings, stack: u64) -> Config {
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(64 << 10)
         .pagemap_scan(Enabled::Auto);
+    let mut config = code_config(stack);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// What decides about the code: the same for the process that compiles and the one that runs.
+fn code_config(stack: u64) -> Config {
     let mut config = Config::new();
     config
         .cranelift_opt_level(OptLevel::Speed)
@@ -139,9 +152,13 @@ fn config(settings: &Settings, stack: u64) -> Config {
         .memory_reservation(4 << 30)
         .max_wasm_stack(stack as usize)
         .async_stack_size(2 << 20)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16));
     config
+}
+
+/// An engine that only compiles: it reserves no address space for instances.
+pub(crate) fn for_compiling(stack: u64) -> Result<Engine, wasmtime::Error> {
+    Engine::new(&code_config(stack_class(stack)))
 }
 
 /// One thread that advances the epochs; it ends with the last [`Runtime`].

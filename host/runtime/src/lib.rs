@@ -5,7 +5,10 @@
 
 mod artifact;
 mod bindings;
+mod cache_key;
 mod compile;
+mod compiler;
+mod confine;
 mod contract;
 mod convert;
 mod describe;
@@ -16,9 +19,14 @@ mod sandbox;
 mod state;
 mod stdio;
 mod wit;
+mod worker;
 
 pub use artifact::ArtifactDir;
+pub use cache_key::CacheKey;
 pub use compile::{CompileError, Compiled};
+pub use compiler::Compiler;
+pub use confine::CompileLimits;
 pub use contract::{CONTRACT, ContractError};
 pub use describe::DescribeError;
 pub use engine::{Runtime, Settings};
+pub use worker::{WORKER, compile_worker};

@@ -4,6 +4,8 @@
 #[path = "it/kit.rs"]
 mod kit;
 
+#[path = "it/compiling.rs"]
+mod compiling;
 #[path = "it/contract.rs"]
 mod contract;
 #[path = "it/describe.rs"]

@@ -1,6 +1,6 @@
 //! Components of other worlds and other versions.
 
-use motet_runtime::{ArtifactDir, Runtime, Settings};
+use motet_runtime::{ArtifactDir, CacheKey, Runtime, Settings};
 
 use crate::kit::{STACK, guest, plugin, runtime};
 
@@ -36,7 +36,7 @@ async fn a_truncated_component_is_refused() {
 async fn the_second_start_compiles_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for cached in [false, true] {
-        let artifacts = ArtifactDir::open(folder.path()).unwrap();
+        let artifacts = ArtifactDir::open(folder.path(), CacheKey::new(&[7; 32]), 1 << 30).unwrap();
         let runtime = Runtime::new(&Settings { sandboxes: 4, ..Settings::default() }, artifacts).unwrap();
         let compiled = runtime.compile(guest("behaviour"), STACK).await.unwrap();
         assert_eq!(compiled.cached(), cached);
