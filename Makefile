@@ -70,7 +70,7 @@ demo: plugins ## the main job on embedded clusters, played and checked; REAL=1 o
 	@echo "building the next version of a plugin, which the demo rolls out"
 	cargo build --locked --profile plugin --target wasm32-wasip2 -p motet-guests --example baseline_next
 	@echo "building motet-host and the demo (the first time, with all that they depend on: some minutes)"
-	cargo build --locked -p motet-host -p motet-scenarios --bin motet-host --bin demo
+	cargo build --locked -p motet-host -p motet -p motet-scenarios --bin motet-host --bin motet --bin demo
 	@[ "$(REAL)" != 1 ] || ./tests/real/build.sh >/dev/null
 	@REAL=$(REAL) KEEP=$(KEEP) $(CARGO_TARGET_DIR)/debug/demo
 

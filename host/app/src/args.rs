@@ -51,6 +51,11 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", env = "MOTET_CACHE_SIZE", default_value = "2Gi", value_parser = parse_bytes)]
     pub cache_size: u64,
 
+    /// Memory that compiling one component may take. As many are compiled at once as there are cores, unless that could take more
+    /// than half of the memory that this host may use.
+    #[arg(long, value_name = "BYTES", env = "MOTET_COMPILE_MEMORY", default_value = "512Mi", value_parser = parse_bytes)]
+    pub compile_memory: u64,
+
     /// Address of health, metrics and status API.
     #[arg(long, value_name = "ADDR", env = "MOTET_LISTEN", default_value = "127.0.0.1:9440")]
     pub listen: SocketAddr,

@@ -5,6 +5,7 @@ use motet_catalog::{
     object::{ConditionStatus, FailingMember, Members, PluginObjectStatus, RevisionStatus},
 };
 use motet_dispatch::{BindingSnapshot, BindingState};
+use motet_fleet::MemberStatus;
 
 use crate::host::Host;
 
@@ -13,11 +14,14 @@ const NAMED: usize = 5;
 /// Of a member's message; the whole of it is in the API.
 const MESSAGE: usize = 300;
 
-/// The status of one plugin.
-pub(crate) fn of(status: &PluginStatus, bindings: &[BindingSnapshot]) -> PluginObjectStatus {
+/// The status of one plugin, with its bindings, and all members that there are.
+pub(crate) fn of(status: &PluginStatus, bindings: &[BindingSnapshot], members: &[MemberStatus]) -> PluginObjectStatus {
     let counts = Host::counts(status, bindings);
     let failing = failing(status, bindings);
     let mut conditions: Vec<ConditionStatus> = status.conditions.iter().map(condition).collect();
+    if let Some(active) = conditions.iter_mut().find(|c| c.kind == "Active" && c.status == "True") {
+        nowhere(status, members, active);
+    }
     conditions.extend(degraded(status, &failing, counts.failing + counts.parked + counts.quarantined));
     PluginObjectStatus {
         state: format!("{:?}", status.state),
@@ -35,6 +39,18 @@ pub(crate) fn of(status: &PluginStatus, bindings: &[BindingSnapshot]) -> PluginO
         conditions,
         failing,
         revisions: status.revisions.iter().map(revision).collect(),
+    }
+}
+
+/// A selector that matches nothing is no error: members come and go. But whoever wonders why nothing happens is told.
+fn nowhere(status: &PluginStatus, members: &[MemberStatus], active: &mut ConditionStatus) {
+    let selected = |m: &MemberStatus| status.selector.matches(|key| m.labels.get(key).map(String::as_str));
+    if active.message.is_empty() && !members.is_empty() && !members.iter().any(selected) {
+        active.reason = "NoMembers".into();
+        active.message = format!(
+            "spec.members selects none of the {} members; see kubectl get members --show-labels",
+            members.len()
+        );
     }
 }
 

@@ -84,16 +84,20 @@ impl Publisher {
     }
 
     async fn publish_plugins(&mut self, new: &mut usize) -> Result<(), ApiError> {
-        let statuses: Vec<_> = self.host.catalog.snapshot().into_iter().filter(|p| p.source == "hub").collect();
-        self.plugins.retain(|name, _| statuses.iter().any(|s| s.name.as_str() == name));
+        // Where another source has its name, what runs under that name is not the hub's.
+        let shadowed = self.host.catalog.shadowed().into_iter().map(|status| (status, false));
+        let all = self.host.catalog.snapshot().into_iter().map(|status| (status, true)).chain(shadowed);
+        let statuses: Vec<_> = all.filter(|(status, _)| status.source == "hub").collect();
+        self.plugins.retain(|name, _| statuses.iter().any(|(status, _)| status.name.as_str() == name));
         if statuses.is_empty() {
             return Ok(());
         }
         let resource = self.hub.resource(&Gvk::new("motet.dev", "v1alpha1", "Plugin")).await?;
-        let bindings = self.host.dispatcher.bindings();
-        for status in statuses {
+        let (bindings, members) = (self.host.dispatcher.bindings(), self.host.members());
+        for (status, runs) in statuses {
             let name = status.name.to_string();
-            let wanted = to_value(&plugin_status::of(&status, &bindings));
+            let bindings = if runs { bindings.as_slice() } else { &[] };
+            let wanted = to_value(&plugin_status::of(&status, bindings, &members));
             if self.plugins.get(&name) == Some(&wanted) || !self.may(self.plugins.contains_key(&name), new) {
                 continue;
             }
@@ -176,7 +180,7 @@ impl Publisher {
         let object = self.apply(resource, "Member", &name, "status", json!({ "status": status })).await?;
         let well = member.state == MemberState::Ready && member.reason.is_empty();
         let (state, message) = (member.state.word(), member.message.as_str());
-        let standing = Standing { state, reason: &member.reason, message, warning: !well };
+        let standing = Standing { state, reason: &member.reason, code: "", message, warning: !well };
         self.transitions.note("Member", &name, standing, &object).await;
         self.members.insert(name, Published { labels, status, at: Some(Instant::now()) });
         Ok(())
@@ -185,7 +189,9 @@ impl Publisher {
     async fn plugin_event(&mut self, status: &PluginStatus, object: &[u8]) {
         let state = format!("{:?}", status.state);
         let warning = matches!(status.state, PluginState::Rejected) || !status.reason.is_empty();
-        let standing = Standing { state: &state, reason: status.reason, message: &status.message, warning };
+        let code = status.digest.map(|digest| digest.to_string()).unwrap_or_default();
+        let standing =
+            Standing { state: &state, reason: status.reason, code: &code, message: &status.message, warning };
         self.transitions.note("Plugin", status.name.as_str(), standing, object).await;
     }
 

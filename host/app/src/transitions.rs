@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use motet_core::{Gvk, Meta, ObjectName, ObjectRef, names::HOST_MANAGER, outcome::EventIntent, ports::MemberApi};
 use motet_dispatch::{EventWriter, Reporter};
 
-/// What one object was last said to be: kind and name; state and reason.
-type Said = BTreeMap<(&'static str, String), (String, String)>;
+/// What one object was last said to be: kind and name; state, reason and code.
+type Said = BTreeMap<(&'static str, String), [String; 3]>;
 
 /// Says changes, once each; repeats of the same change become a series.
 pub(crate) struct Transitions {
@@ -22,6 +22,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) state: &'a str,
     /// Why; empty where all is well.
     pub(crate) reason: &'a str,
+    /// The digest of what runs; empty where that says nothing.
+    pub(crate) code: &'a str,
     /// For people.
     pub(crate) message: &'a str,
     /// Whether somebody should look.
@@ -33,17 +35,20 @@ impl Transitions {
         Self { hub, writer: EventWriter::default(), said: Said::new() }
     }
 
-    /// Says where an object stands, if that is another state or another reason than last time. `answer` is the object as the hub
+    /// Says where an object stands, if that is another state, another reason or other code than last time. `answer` is the object as the hub
     /// has it. That it cannot be said holds up nothing: it is tried again with the next change.
     pub(crate) async fn note(&mut self, kind: &'static str, name: &str, now: Standing<'_>, answer: &[u8]) {
-        let standing = (now.state.to_owned(), now.reason.to_owned());
+        let standing = [now.state, now.reason, now.code].map(str::to_owned);
         let key = (kind, name.to_owned());
         if self.said.get(&key) == Some(&standing) {
             return;
         }
         let reason = if now.reason.is_empty() { now.state } else { now.reason };
-        let note =
-            if now.message.is_empty() { format!("{kind} {name} is {}", now.state) } else { now.message.to_owned() };
+        let note = match (now.message, now.code) {
+            ("", "") => format!("{kind} {name} is {}", now.state),
+            ("", code) => format!("{kind} {name} is {} with {code}", now.state),
+            (message, _) => message.to_owned(),
+        };
         let event = EventIntent {
             regarding: ObjectRef { gvk: Gvk::new("motet.dev", "v1alpha1", kind), name: ObjectName::cluster(name) },
             warning: now.warning,

@@ -36,8 +36,10 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         bail!("there is neither a hub nor any member: name a hub with --hub or kubeconfigs with --members");
     }
     // This very program, even where its file has been replaced since.
-    let compiler = Compiler::process("/proc/self/exe".into(), CompileLimits::default());
-    let sandboxes = motet_runtime::Settings { compiler, ..motet_runtime::Settings::default() };
+    let limits = CompileLimits { memory: args.compile_memory, ..CompileLimits::default() };
+    let compiler = Compiler::process("/proc/self/exe".into(), limits);
+    let compilations = compilations(cores(), args.compile_memory, memory_limit());
+    let sandboxes = motet_runtime::Settings { compiler, compilations, ..motet_runtime::Settings::default() };
     let runtime = Runtime::new(&sandboxes, cache::open(&args, hub.as_ref()).await?)
         .map_err(|e| anyhow::anyhow!("the Wasm engine cannot be started: {e:#}"))?;
 
@@ -110,6 +112,18 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// Components to be compiled at once: all of them together may take half of what the host's container may, since a container that is
+/// out of memory is killed as a whole.
+fn compilations(cores: usize, each: u64, limit: Option<u64>) -> usize {
+    let fit = limit.map_or(usize::MAX, |limit| usize::try_from(limit / 2 / each.max(1)).unwrap_or(usize::MAX));
+    fit.clamp(1, cores.max(1))
+}
+
+/// Bytes that this container may use; none where nobody limits them.
+fn memory_limit() -> Option<u64> {
+    std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok()?.trim().parse().ok()
+}
+
 fn catalog_settings(args: &Args, hub: Option<&Arc<dyn MemberApi>>) -> Result<CatalogSettings> {
     let policy = match &args.verify {
         None => Policy::default(),
@@ -178,5 +192,19 @@ async fn follow_plugins(dispatcher: Dispatcher, mut events: mpsc::Receiver<Catal
 async fn follow_members(fence: Arc<Fence>, mut events: mpsc::Receiver<FleetEvent>) {
     while let Some(event) = events.recv().await {
         fence.pass(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compilations;
+
+    #[test]
+    fn compiling_leaves_half_of_the_memory_to_the_host() {
+        let (mib, gib) = (1 << 20, 1 << 30);
+        assert_eq!(compilations(8, 512 * mib, None), 8);
+        assert_eq!(compilations(8, 512 * mib, Some(2 * gib)), 2);
+        assert_eq!(compilations(2, 512 * mib, Some(64 * gib)), 2);
+        assert_eq!(compilations(2, 512 * mib, Some(256 * mib)), 1);
     }
 }

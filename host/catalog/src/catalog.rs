@@ -18,6 +18,7 @@ use crate::{
     load::{self, Components, Loaded, Refused},
     pull::{Asked, Hub, Puller, Registries},
     pulling::{Following, News, Pulled},
+    shadow::{Shadow, ShadowStatuses, Shadows},
     standing::{Standing, Statuses},
     status::PluginStatus,
 };
@@ -54,6 +55,7 @@ const OBSERVED: usize = 256;
 #[derive(Clone)]
 pub struct Catalog {
     statuses: Statuses,
+    shadowed: ShadowStatuses,
     observe: mpsc::Sender<Observed>,
     listed: tokio::sync::watch::Receiver<bool>,
 }
@@ -65,11 +67,13 @@ impl Catalog {
         let (events, receiver) = mpsc::channel(EVENTS);
         let (tell, pulled) = mpsc::channel(OBSERVED);
         let (listed_tx, listed) = tokio::sync::watch::channel(settings.sources.is_empty());
-        let statuses = Statuses::default();
+        let (statuses, shadows) = (Statuses::default(), Shadows::default());
+        let shadowed = shadows.statuses();
         let keeper = Keeper {
             runtime,
             components: Arc::default(),
             statuses: statuses.clone(),
+            shadows,
             entries: BTreeMap::new(),
             history: History::open(settings.data_dir),
             puller: Arc::new(Puller { hub: settings.hub, registries: settings.registries }),
@@ -79,7 +83,7 @@ impl Catalog {
             listed: listed_tx,
         };
         tokio::spawn(keeper.run(observed, pulled));
-        (Self { statuses, observe, listed }, receiver)
+        (Self { statuses, shadowed, observe, listed }, receiver)
     }
 
     /// Where sources send what they see.
@@ -92,6 +96,11 @@ impl Catalog {
         self.statuses.lock().values().cloned().collect()
     }
 
+    /// Those whose name another source has, so that they do not run.
+    pub fn shadowed(&self) -> Vec<PluginStatus> {
+        self.shadowed.lock().values().cloned().collect()
+    }
+
     /// Whether the first list of every source has been taken in and loaded.
     pub fn is_listed(&self) -> bool {
         *self.listed.borrow()
@@ -102,6 +111,7 @@ struct Keeper {
     runtime: Runtime,
     components: Arc<Components>,
     statuses: Statuses,
+    shadows: Shadows,
     entries: BTreeMap<PluginName, Entry>,
     history: History,
     puller: Arc<Puller>,
@@ -140,21 +150,12 @@ impl Keeper {
         match seen {
             Observed::Present { source, name, object, component } => {
                 let is_new = !self.entries.contains_key(&name);
-                self.present(source, &name, object, component, loads).await;
+                self.present(&name, Shadow { source, object, component }, loads).await;
                 if is_new {
                     self.tell_known().await;
                 }
             }
-            Observed::Gone { source, name } => {
-                if self.entries.get(&name).is_some_and(|e| e.source == source) {
-                    self.entries.remove(&name);
-                    self.components.forget(&name);
-                    self.history.forget(&name);
-                    self.statuses.lock().remove(&name);
-                    self.tell(CatalogEvent::Removed(name)).await;
-                    self.tell_known().await;
-                }
-            }
+            Observed::Gone { source, name } => self.gone(source, name, loads).await,
             Observed::Listed { source } => {
                 self.unlisted.remove(source);
                 if self.unlisted.is_empty() {
@@ -165,17 +166,27 @@ impl Keeper {
         }
     }
 
-    async fn present(
-        &mut self,
-        source: &'static str,
-        name: &PluginName,
-        object: Result<Box<PluginObject>, Refusal>,
-        component: Component,
-        loads: &mut Loads,
-    ) {
+    async fn gone(&mut self, source: &'static str, name: PluginName, loads: &mut Loads) {
+        self.shadows.take(&name, Some(source));
+        if self.entries.get(&name).is_none_or(|e| e.source != source) {
+            return;
+        }
+        self.entries.remove(&name);
+        self.components.forget(&name);
+        self.history.forget(&name);
+        self.statuses.lock().remove(&name);
+        self.tell(CatalogEvent::Removed(name.clone())).await;
+        if let Some(shadow) = self.shadows.take(&name, None) {
+            self.present(&name, shadow, loads).await;
+        }
+        self.tell_known().await;
+    }
+
+    async fn present(&mut self, name: &PluginName, said: Shadow, loads: &mut Loads) {
+        let Shadow { source, object, component } = said;
         let mut entry = self.entries.remove(name).unwrap_or_else(|| Entry::new(source, object.clone()));
         if entry.source != source {
-            tracing::warn!(plugin = %name, first = entry.source, second = source, "two sources have a plugin of this name; the first one goes on");
+            self.shadows.put(name, entry.source, Shadow { source, object, component });
             self.entries.insert(name.clone(), entry);
             return;
         }

@@ -15,6 +15,7 @@ mod load;
 pub mod object;
 mod pull;
 mod pulling;
+mod shadow;
 mod standing;
 mod status;
 mod store;

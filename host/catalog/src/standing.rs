@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use motet_core::{PluginName, plugin::Mode};
+use motet_core::PluginName;
 use parking_lot::Mutex;
 
 use crate::{
@@ -42,7 +42,9 @@ fn fine() -> Value {
 impl Standing<'_> {
     fn change(&self, change: impl FnOnce(&mut PluginStatus)) {
         let mut statuses = self.statuses.lock();
-        let status = statuses.entry(self.name.clone()).or_insert_with(|| blank(self.name, self.entry));
+        let status = statuses
+            .entry(self.name.clone())
+            .or_insert_with(|| PluginStatus::new(self.name.clone(), self.entry.source));
         status.revisions = self.goods.to_vec();
         change(status);
     }
@@ -53,6 +55,7 @@ impl Standing<'_> {
             status.generation = object.generation;
             status.mode = object.spec.mode;
             status.grants = object.spec.grants.clone();
+            status.selector = object.spec.members.clone();
         });
     }
 
@@ -132,27 +135,6 @@ impl Standing<'_> {
             }
             _ => (None, "NotAsked".into(), "no signature is asked for".into()),
         }
-    }
-}
-
-fn blank(name: &PluginName, entry: &Entry) -> PluginStatus {
-    PluginStatus {
-        name: name.clone(),
-        source: entry.source,
-        state: PluginState::Loading,
-        reason: "",
-        message: String::new(),
-        since: jiff::Timestamp::now(),
-        generation: 0,
-        digest: None,
-        size: 0,
-        contract: String::new(),
-        mode: Mode::Enforce,
-        description: None,
-        grants: vec![],
-        conditions: vec![],
-        revisions: vec![],
-        load_seconds: [0.0; 2],
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the catalog knows of each plugin, for the API, metrics and the hub.
 
-use motet_core::{Digest, PluginName, description::Description, grant::Rule, plugin::Mode};
+use motet_core::{Digest, PluginName, description::Description, grant::Rule, plugin::Mode, selector::Selector};
 use serde::Serialize;
 
 use crate::history::Good;
@@ -58,6 +58,9 @@ pub struct PluginStatus {
     pub contract: String,
     /// Write or only report.
     pub mode: Mode,
+    /// The members that it is meant for.
+    #[serde(skip)]
+    pub selector: Selector,
     /// What it says about itself.
     #[serde(skip)]
     pub description: Option<Description>,
@@ -70,4 +73,29 @@ pub struct PluginStatus {
     /// Seconds that the last load took: compile, describe.
     #[serde(skip)]
     pub load_seconds: [f64; 2],
+}
+
+impl PluginStatus {
+    /// Nothing is known yet but its name and its source.
+    pub(crate) fn new(name: PluginName, source: &'static str) -> Self {
+        Self {
+            name,
+            source,
+            state: PluginState::Loading,
+            reason: "",
+            message: String::new(),
+            since: jiff::Timestamp::now(),
+            generation: 0,
+            digest: None,
+            size: 0,
+            contract: String::new(),
+            mode: Mode::Enforce,
+            selector: Selector::default(),
+            description: None,
+            grants: vec![],
+            conditions: vec![],
+            revisions: vec![],
+            load_seconds: [0.0; 2],
+        }
+    }
 }

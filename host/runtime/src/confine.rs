@@ -22,7 +22,7 @@ pub struct CompileLimits {
 impl Default for CompileLimits {
     fn default() -> Self {
         let deadline = std::time::Duration::from_secs(180);
-        Self { memory: 1 << 30, cpu_seconds: 60, component: 32 << 20, deadline }
+        Self { memory: 512 << 20, cpu_seconds: 60, component: 32 << 20, deadline }
     }
 }
 

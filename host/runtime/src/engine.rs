@@ -26,6 +26,8 @@ const MIN_STACK: u64 = 64 << 10;
 pub struct Settings {
     /// Who compiles.
     pub compiler: Compiler,
+    /// Components that are compiled at once; each takes one core.
+    pub compilations: usize,
     /// Sandboxes that can exist at once. Each reserves 4 GiB of address space, no memory.
     pub sandboxes: u32,
     /// Bytes of a sandbox's memory that stay resident for the next one instead of going back to the kernel.
@@ -36,7 +38,14 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { compiler: Compiler::in_process(), sandboxes: 256, keep_resident: 4 << 20, max_memory: 1 << 30 }
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            compiler: Compiler::in_process(),
+            compilations: cores,
+            sandboxes: 256,
+            keep_resident: 4 << 20,
+            max_memory: 1 << 30,
+        }
     }
 }
 
@@ -68,9 +77,7 @@ impl Runtime {
         let engines = Arc::new(Engines { settings: settings.clone(), by_stack: Mutex::default() });
         engines.of(MAX_STACK)?;
         start_ticker(&engines)?;
-        // One at a time per core: a compiler uses all the cores that it finds.
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let compiling = Arc::new(tokio::sync::Semaphore::new(cores));
+        let compiling = Arc::new(tokio::sync::Semaphore::new(settings.compilations.max(1)));
         Ok(Self { engines, artifacts: Arc::new(artifacts), compiler: settings.compiler.clone(), compiling })
     }
 
@@ -156,9 +163,10 @@ fn code_config(stack: u64) -> Config {
     config
 }
 
-/// An engine that only compiles: it reserves no address space for instances.
+/// An engine that only compiles: it reserves no address space for instances, and keeps to one core, since as many processes compile
+/// at once as there are cores.
 pub(crate) fn for_compiling(stack: u64) -> Result<Engine, wasmtime::Error> {
-    Engine::new(&code_config(stack_class(stack)))
+    Engine::new(code_config(stack_class(stack)).parallel_compilation(false))
 }
 
 /// One thread that advances the epochs; it ends with the last [`Runtime`].

@@ -7,7 +7,7 @@ use crate::signal::Signal;
 pub(crate) struct Point {
     /// The highest resource version seen since the last complete list, where versions are decimal.
     pub(crate) version: u64,
-    /// Counts complete lists, and pauses: whoever waits across one waits for nothing.
+    /// Counts lists that went back or have no decimal version, and pauses: whoever waits across one waits for nothing.
     pub(crate) generation: u64,
 }
 
@@ -27,11 +27,14 @@ impl Progress {
     }
 
     /// A list as of `version` is complete. A list's version counts even if it is lower: a restored
-    /// etcd moves versions backwards.
+    /// etcd moves versions backwards. One that goes on from where the cache was (say, because somebody wants to see more of the
+    /// objects) ends no wait: what was written after it is still to come.
     pub(crate) fn renew(&self, version: Option<u64>) {
         self.0.modify(|point| {
+            if version.is_none_or(|version| version < point.version) {
+                point.generation += 1;
+            }
             point.version = version.unwrap_or_default();
-            point.generation += 1;
         });
     }
 

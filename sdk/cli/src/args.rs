@@ -145,6 +145,12 @@ pub(crate) struct Push {
     /// Pin the digest in that YAML, so that a moved tag changes nothing.
     #[arg(long, requires = "plugin")]
     pub(crate) pin: bool,
+    /// The Secret in the hub with the registry's credentials, to be named in that YAML.
+    #[arg(long, value_name = "SECRET", requires = "plugin", conflicts_with = "config_map")]
+    pub(crate) pull_secret: Option<String>,
+    /// Print nothing but the image with its digest, as `cosign sign` wants it.
+    #[arg(short, long, conflicts_with_all = ["plugin", "config_map", "output"])]
+    pub(crate) quiet: bool,
     #[command(flatten)]
     pub(crate) registry: Registry,
     #[command(flatten)]

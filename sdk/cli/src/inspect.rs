@@ -1,8 +1,9 @@
-//! Looks at a component without running it: what it is built for, and what makes up its size.
+//! Looks at a component: what it is built for, what makes up its size, who signed it, and what it says about itself.
 
 use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
 use motet_core::Digest;
 use motet_oci::signature::{self, PublicKey};
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use wasmparser::{Encoding, Parser, Payload};
 use crate::{
     Answer,
     args::{Inspect, Output},
-    block_on, host, image,
+    block_on, describe, host, image,
 };
 
 /// The interface that a plugin exports, without its version.
@@ -34,9 +35,11 @@ struct Found {
 pub(crate) fn run(inspect: &Inspect) -> Result<Answer> {
     let path = Path::new(&inspect.what);
     if path.is_file() {
-        let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        let bytes = Bytes::from(fs::read(path).with_context(|| format!("reading {}", path.display()))?);
         let found = parse(&bytes).with_context(|| format!("{} is not a plugin", path.display()))?;
-        return answer(inspect, json_of(&bytes, &found), report(&bytes, &found)?, true);
+        let (mut json, mut text) = (json_of(&bytes, &found), report(&bytes, &found)?);
+        let well = block_on(described(bytes, &mut json, &mut text))?;
+        return answer(inspect, json, text, well);
     }
     if inspect.what.contains('/') {
         return block_on(image(inspect));
@@ -63,19 +66,35 @@ async fn image(inspect: &Inspect) -> Result<Answer> {
     json["image"] = json!(pulled.image);
     json["signatures"] = json!(pulled.signatures.len());
     writeln!(text, "signed    {} signatures found", pulled.signatures.len())?;
-    let mut well = true;
+    let mut well = described(pulled.component, &mut json, &mut text).await?;
     if let Some(file) = &inspect.key {
         let pem = fs::read_to_string(file).with_context(|| format!("reading --key {}", file.display()))?;
         let key = PublicKey::from_pem(&file.display().to_string(), &pem).map_err(anyhow::Error::msg)?;
         let checked = signature::check(&pulled.signatures, pulled.image, &[key]);
-        well = checked.is_ok();
-        json["signed"] = json!(well);
+        well &= checked.is_ok();
+        json["signed"] = json!(checked.is_ok());
         match checked {
             Ok(_) => writeln!(text, "          by {}", file.display())?,
             Err(why) => writeln!(text, "          {why}")?,
         }
     }
     answer(inspect, json, text, well)
+}
+
+/// Adds what the component says about itself; false where it cannot say it.
+async fn described(component: Bytes, json: &mut Value, text: &mut String) -> Result<bool> {
+    match describe::describe(component).await {
+        Ok(description) => {
+            text.push_str(&describe::report(&description)?);
+            json["description"] = json!(description);
+            Ok(true)
+        }
+        Err(error) => {
+            writeln!(text, "plugin    it cannot be asked what it watches and needs: {error:#}")?;
+            json["describeError"] = json!(format!("{error:#}"));
+            Ok(false)
+        }
+    }
 }
 
 /// Whether a host could take it.

@@ -3,6 +3,7 @@
 
 mod args;
 mod config_map;
+mod describe;
 mod host;
 mod hub;
 mod image;
@@ -37,6 +38,10 @@ impl From<String> for Answer {
 
 /// 0 when all is well, 1 when it could not be done, 2 for wrong usage (clap's), 3 when what was asked about is not well.
 fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(code) = motet_runtime::compile_worker(&arguments) {
+        return code;
+    }
     let cli = Cli::parse();
     let printed = run(cli.command).and_then(|answer| {
         std::io::stdout().write_all(answer.text.as_bytes())?;

@@ -22,6 +22,8 @@ use crate::{
 struct Shipped {
     /// As `spec.source` names it.
     source: Value,
+    /// The digest of the image, and the image by that digest.
+    image: Option<(Digest, String)>,
     component: Digest,
     size: usize,
     said: String,
@@ -44,11 +46,17 @@ pub(crate) fn run(push: &Push) -> Result<String> {
         }
         (None, None) => anyhow::bail!("name an image, or a ConfigMap with --config-map"),
     };
+    if let (true, Some((_, pinned))) = (push.quiet, &shipped.image) {
+        return Ok(format!("{pinned}\n"));
+    }
     match (&push.plugin, push.output) {
         (Some(_), _) => plugin(push, &shipped),
         (None, Output::Table) => Ok(shipped.said),
         (None, Output::Json) => {
-            let answer = json!({ "source": shipped.source, "component": shipped.component, "size": shipped.size });
+            let mut answer = json!({ "source": shipped.source, "component": shipped.component, "size": shipped.size });
+            if let Some((image, _)) = shipped.image {
+                answer["image"] = json!(image);
+            }
             Ok(format!("{answer:#}\n"))
         }
     }
@@ -65,8 +73,12 @@ async fn to_registry(push: &Push, name: &str, bytes: Vec<u8>) -> Result<Shipped>
     if push.pin {
         source["oci"]["digest"] = json!(pushed.image);
     }
+    if let Some(secret) = &push.pull_secret {
+        source["oci"]["pullSecret"] = json!(secret);
+    }
     let said = format!("pushed {}\nimage      {}\ncomponent  {}\n", registry.image(), pushed.image, pushed.component);
-    Ok(Shipped { source, component: pushed.component, size, said })
+    let pinned = format!("{}/{}@{}", registry.image().registry(), registry.image().repository(), pushed.image);
+    Ok(Shipped { source, image: Some((pushed.image, pinned)), component: pushed.component, size, said })
 }
 
 async fn to_hub(push: &Push, name: &str, maps: &[Value], bytes: &[u8]) -> Result<Shipped> {
@@ -81,7 +93,7 @@ async fn to_hub(push: &Push, name: &str, maps: &[Value], bytes: &[u8]) -> Result
     let old = if swept > 0 { format!(", {swept} chunks of earlier ones removed") } else { String::new() };
     let said = format!("configmap {}/{name} written{parts}{old}\ncomponent  {component}\n", push.hub.namespace);
     let source = json!({ "configMap": { "name": name, "key": push.key } });
-    Ok(Shipped { source, component, size: bytes.len(), said })
+    Ok(Shipped { source, image: None, component, size: bytes.len(), said })
 }
 
 /// Removes chunks that the ConfigMap does not name any more.
@@ -116,7 +128,7 @@ fn plugin(push: &Push, shipped: &Shipped) -> Result<String> {
     // Secrets and authorities that the operator named go on being used.
     for field in ["pullSecret", "caConfigMap"] {
         let named = &document["spec"]["source"]["oci"][field];
-        if !named.is_null() && !source["oci"].is_null() {
+        if !named.is_null() && source["oci"].is_object() && source["oci"][field].is_null() {
             source["oci"][field] = named.clone();
         }
     }

@@ -53,6 +53,11 @@ fn a_new_plugin_passes_its_test_and_becomes_a_small_component() {
     assert!(size < LIMIT, "{size}");
     let inspected = stdout(&motet(&["inspect", component.to_str().unwrap()]));
     assert!(inspected.starts_with("contract  0.1.0\n"), "{inspected}");
+    for word in
+        ["plugin    team-map 0.1.0", "watches   v1/Namespace", "needs     ", "configmaps (core)", "config    none"]
+    {
+        assert!(inspected.contains(word), "{word} is missing in\n{inspected}");
+    }
     // Not by leaving out the names that the host shows when a plugin traps: this one is written nowhere else.
     let bytes = fs::read(&component).unwrap();
     assert!(bytes.windows(11).any(|w| w == b"MotetPlugin"), "the names of its functions are gone");

@@ -10,6 +10,8 @@ const REMEMBERED: usize = 1024;
 /// One write request, as an audit log would show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WriteRecord {
+    /// Counts the writes of the cluster from 1: who looks again and again knows what is new.
+    pub number: u64,
     /// create, update, patch, apply, delete or deletecollection.
     pub verb: String,
     /// The path, without the query.
@@ -63,14 +65,15 @@ impl Ledger {
         if is_read(verb) {
             return;
         }
+        let mut writes = self.writes.lock();
         let record = WriteRecord {
+            number: writes.back().map_or(1, |last| last.number + 1),
             verb: verb.into(),
             path: ask.path.clone(),
             user_agent: ask.user_agent.clone(),
             manager: ask.manager(),
             code,
         };
-        let mut writes = self.writes.lock();
         if writes.len() == REMEMBERED {
             writes.pop_front();
         }

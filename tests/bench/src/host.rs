@@ -49,6 +49,7 @@ impl Host {
             .arg(folder.join("plugins"))
             .arg("--data-dir")
             .arg(folder.join("data"))
+            .env("XDG_CONFIG_HOME", folder.join("config"))
             .args(arguments)
             .args(more.split_whitespace())
             .stdout(log.try_clone()?)

@@ -8,17 +8,21 @@ mod host;
 mod idle;
 mod latency;
 mod load;
+mod many;
 mod member;
 mod process;
 mod queue;
+mod reload;
 mod sandbox;
+mod ship;
 mod table;
 
 use anyhow::{Result, bail};
 use table::Table;
 
 /// What there is to run, in the order in which it runs.
-const NAMES: [&str; 7] = ["queue", "sandbox", "idle", "latency", "blackhole", "dead", "devcluster"];
+const NAMES: [&str; 10] =
+    ["queue", "sandbox", "idle", "latency", "blackhole", "dead", "ship", "many", "reload", "devcluster"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -35,6 +39,9 @@ async fn main() -> Result<()> {
             "latency" => latency::run(&mut table).await?,
             "blackhole" => blackhole::run(&mut table).await?,
             "dead" => dead::run(&mut table).await?,
+            "ship" => ship::run(&mut table).await?,
+            "many" => many::run(&mut table).await?,
+            "reload" => reload::run(&mut table).await?,
             _ => devcluster::run(&mut table).await?,
         }
     }

@@ -63,6 +63,16 @@ impl Hub {
     /// Creates or changes a Plugin: `spec` with its component in the ConfigMap `config_map`.
     pub async fn plugin(&self, name: &str, config_map: &str, mut spec: Value) -> Result<()> {
         spec["source"] = json!({ "configMap": { "name": config_map } });
+        self.plugin_spec(name, spec).await
+    }
+
+    /// A Plugin as it is in the hub.
+    pub async fn plugin_object(&self, name: &str) -> Result<Value> {
+        self.look().get(&format!("{PLUGINS}/{name}")).await?.with_context(|| format!("the hub has no Plugin {name}"))
+    }
+
+    /// Creates or changes a Plugin.
+    pub async fn plugin_spec(&self, name: &str, spec: Value) -> Result<()> {
         let plugin =
             json!({ "apiVersion": "motet.dev/v1alpha1", "kind": "Plugin", "metadata": { "name": name }, "spec": spec });
         self.look().apply(&format!("{PLUGINS}/{name}"), "operator", &plugin).await.map(drop)

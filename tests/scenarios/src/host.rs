@@ -65,6 +65,8 @@ impl HostProcess {
             .args(["--listen", &format!("127.0.0.1:{port}"), "--log-format", "text", "--log-level", "info,motet=debug"])
             .arg("--data-dir")
             .arg(folder.join("data"))
+            // The key of compiled plugins, where no hub keeps it.
+            .env("XDG_CONFIG_HOME", folder.join("config"))
             .args(arguments)
             .stdout(file.try_clone()?)
             .stderr(file)

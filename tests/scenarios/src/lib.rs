@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod host;
 pub mod ship;
 pub mod site;
+pub mod variant;
 pub mod webhook;
 pub mod wire;
 

@@ -1,6 +1,7 @@
 //! Shipping with other people's programs: a real OCI registry, and the clients that push to it and sign what is there.
 
 mod registry;
+mod small;
 mod tokens;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 pub use registry::{PASSWORD, RealRegistry, USER, Way};
+pub use small::{SigningKey, SmallRegistry};
 
 /// The folder with registry, oras, cosign, helm and wkg: found or built by `tests/real/tools.sh`.
 pub fn tools() -> Result<&'static Path> {

@@ -9,10 +9,14 @@ mod edge_service;
 mod kit;
 #[path = "embedded/members.rs"]
 mod members;
+#[path = "embedded/odd_plugins.rs"]
+mod odd_plugins;
 #[path = "embedded/platform_budget.rs"]
 mod platform_budget;
 #[path = "embedded/plugins.rs"]
 mod plugins;
+#[path = "embedded/reloads.rs"]
+mod reloads;
 #[path = "embedded/restart.rs"]
 mod restart;
 #[path = "embedded/shipping.rs"]

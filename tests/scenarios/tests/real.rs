@@ -14,6 +14,8 @@ mod lease;
 mod least;
 #[path = "real/orphans.rs"]
 mod orphans;
+#[path = "real/readme.rs"]
+mod readme;
 #[path = "real/scaffold.rs"]
 mod scaffold;
 #[path = "real/shipping.rs"]

@@ -1,7 +1,7 @@
 //! Components in ConfigMaps, one or several, and what an operator can do while the new ones are no good.
 
 use anyhow::{Context, Result};
-use motet_scenarios::{embedded, ship::motet, wait};
+use motet_scenarios::{embedded, ship::motet, variant::variant, wait};
 use serde_json::{Value, json};
 
 use crate::kit::{CODE, PLUGIN, Stage, WHILE};
@@ -9,23 +9,11 @@ use crate::kit::{CODE, PLUGIN, Stage, WHILE};
 const PLUGINS: &str = "/apis/motet.dev/v1alpha1/plugins";
 const MAPS: &str = "/api/v1/namespaces/motet-system/configmaps";
 
-/// A component of more bytes than a ConfigMap holds, even compressed: a custom section of digests is appended.
+/// A component of more bytes than a ConfigMap holds, even compressed.
 fn padded(component: &[u8], seed: u32) -> Vec<u8> {
     let noise: Vec<u8> =
         (0..60_000_u32).flat_map(|i| motet_core::Digest::of(&(i ^ seed).to_le_bytes()).hex().into_bytes()).collect();
-    let mut section = vec![5];
-    section.extend(b"noise");
-    section.extend(noise);
-    let mut padded = component.to_vec();
-    padded.push(0);
-    let mut left = section.len();
-    while left >= 0x80 {
-        padded.push((left & 0x7f) as u8 | 0x80);
-        left >>= 7;
-    }
-    padded.push(left as u8);
-    padded.extend(section);
-    padded
+    variant(component, &noise)
 }
 
 fn push(stage: &Stage, bytes: &[u8]) -> Result<String> {

@@ -2,6 +2,7 @@
 
 mod screen;
 mod services;
+mod shipping;
 mod stage;
 mod steps;
 mod table;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,6 +13,7 @@ use motet_scenarios::{
     embedded::Hub,
     host::HostProcess,
     plugins_dir,
+    ship::{SigningKey, SmallRegistry},
     site::{FIRST_TOKEN, Site},
 };
 
@@ -23,10 +24,16 @@ const MEMBERS: usize = 8;
 /// Plugins that the host finds in its folder, where they are built; namespace-baseline comes from the hub.
 const FROM_FOLDER: [&str; 2] = ["edge-service", "platform-budget"];
 
+/// Where the plugin is in the registry. Images from there must be signed.
+pub(crate) const REPOSITORY: &str = "team/namespace-baseline";
+
 /// Everything that runs.
 pub(crate) struct Stage {
     pub(crate) hub: Hub,
     pub(crate) host: HostProcess,
+    pub(crate) registry: SmallRegistry,
+    /// What images are signed with.
+    pub(crate) key: SigningKey,
     members: Mutex<Vec<Arc<Site>>>,
     /// Those of [`FROM_FOLDER`] that are built.
     pub(crate) from_folder: Vec<&'static str>,
@@ -52,8 +59,15 @@ impl Stage {
         fs::write(&kubeconfig, hub.0.kubeconfig(FIRST_TOKEN)?)?;
         let (kubeconfig, plugins) =
             (kubeconfig.display().to_string(), folder.path().join("plugins").display().to_string());
-        let host = HostProcess::start(folder.path(), &["--hub", &kubeconfig, "--plugins", &plugins])?;
-        let stage = Self { hub, host, members: Mutex::default(), from_folder, folder, real };
+        let (registry, key) = (SmallRegistry::start().await?, SigningKey::generate()?);
+        let verify = folder.path().join("verify.yaml");
+        fs::write(&verify, policy(&registry, &key))?;
+        let verify = verify.display().to_string();
+        let arguments = ["--hub", &kubeconfig, "--plugins", &plugins, "--verify", &verify];
+        // A registry without TLS on this machine, and a tag that is looked at every second instead of every five minutes.
+        let registries = ["--allow-registry", "plain-http,loopback", "--registry-interval", "1s"];
+        let host = HostProcess::start(folder.path(), &[&arguments[..], &registries[..]].concat())?;
+        let stage = Self { hub, host, registry, key, members: Mutex::default(), from_folder, folder, real };
         let starting = (1..=MEMBERS).map(|number| stage.start_member(format!("edge-{number}")));
         stream::iter(starting).buffered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await?;
         Ok(stage)
@@ -98,6 +112,11 @@ impl Stage {
         Ok(done.len())
     }
 
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The host's log.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("host.log")
@@ -120,12 +139,19 @@ impl Stage {
     }
 }
 
+/// Whose signatures are wanted: the team's, of all that comes from its part of the registry.
+fn policy(registry: &SmallRegistry, key: &SigningKey) -> String {
+    let key = key.public().trim().replace('\n', "\n    ");
+    let prefix = format!("{}/{REPOSITORY}", registry.host());
+    format!("default: off\nkeys:\n  team: |\n    {key}\nsources:\n  - {{ prefix: \"{prefix}\", policy: enforce }}\n")
+}
+
 async fn site(name: &str, real: bool) -> Result<Site> {
     if real { Site::real(name).await } else { Site::embedded(name).await }
 }
 
 /// Copies what is built of the folder's plugins, with their YAML.
-fn copy_plugins(to: &std::path::Path) -> Result<Vec<&'static str>> {
+fn copy_plugins(to: &Path) -> Result<Vec<&'static str>> {
     fs::create_dir_all(to)?;
     let mut copied = Vec::new();
     for plugin in FROM_FOLDER {

@@ -6,20 +6,20 @@ use anyhow::{Context, Result, bail, ensure};
 use futures::{FutureExt, future::LocalBoxFuture};
 use motet_scenarios::{baseline, embedded, site::FIRST_TOKEN, wait, wire::Fault};
 
-use crate::{services, stage::Stage};
+use crate::{services, shipping, stage::Stage};
 
 type Step = for<'a> fn(&'a Stage) -> LocalBoxFuture<'a, Result<String>>;
 
-const PLUGIN: &str = "namespace-baseline";
+pub(crate) const PLUGIN: &str = "namespace-baseline";
 /// The ConfigMap in the hub that holds its component.
 const CODE: &str = "namespace-baseline-code";
 /// What the next version's objects are marked with.
-const NEXT: Option<&str> = Some("2");
+pub(crate) const NEXT: Option<&str> = Some("2");
 /// How long something that must not happen is watched for.
 const WHILE: Duration = Duration::from_millis(1500);
 
 /// All steps in order.
-pub(crate) const ALL: [(&str, Step); 11] = [
+pub(crate) const ALL: [(&str, Step); 16] = [
     ("A plugin is applied to the hub, 8 members are registered by their Secrets", |s| register(s).boxed_local()),
     ("Objects are created: every member converges", |s| create(s).boxed_local()),
     ("Objects are changed and deleted by hand: they are put back", |s| drift(s).boxed_local()),
@@ -31,6 +31,15 @@ pub(crate) const ALL: [(&str, Step); 11] = [
     ("The plugin's ConfigMap gets the next version: new code at the next key", |s| replace(s).boxed_local()),
     ("The ConfigMap gets something broken: refused, the last good code runs on", |s| break_it(s).boxed_local()),
     ("The ConfigMap is repaired", |s| repair(s).boxed_local()),
+    ("The plugin comes from an OCI registry instead: pushed, signed, pulled, verified", |s| {
+        shipping::by_image(s).boxed_local()
+    }),
+    ("The tag moves to an image that nobody signed: refused, the signed code runs on", |s| {
+        shipping::unsigned(s).boxed_local()
+    }),
+    ("It is signed: the tag is followed", |s| shipping::signed_later(s).boxed_local()),
+    ("motet rollback: the code before it is back, without the registry", |s| shipping::roll_back(s).boxed_local()),
+    ("A grant is taken away: what the plugin wants is denied", |s| shipping::narrow(s).boxed_local()),
 ];
 
 async fn register(stage: &Stage) -> Result<String> {
@@ -205,7 +214,7 @@ async fn repair(stage: &Stage) -> Result<String> {
 }
 
 /// Waits until the Plugin's status and every binding name this component; its digest.
-async fn runs_everywhere(stage: &Stage, component: &[u8]) -> Result<serde_json::Value> {
+pub(crate) async fn runs_everywhere(stage: &Stage, component: &[u8]) -> Result<serde_json::Value> {
     let digest = serde_json::json!(motet_core::Digest::of(component));
     stage.hub.plugin_is(PLUGIN, "Active", |s| s["state"] == "Active" && s["digest"] == digest).await?;
     let bindings = stage.host.api(&format!("/api/v1/bindings?plugin={PLUGIN}")).await?;
@@ -218,6 +227,6 @@ fn text(value: &serde_json::Value) -> String {
 }
 
 /// Enough of a digest to know it by.
-fn short(digest: &serde_json::Value) -> String {
+pub(crate) fn short(digest: &serde_json::Value) -> String {
     text(digest).chars().take("sha256:".len() + 12).collect()
 }
