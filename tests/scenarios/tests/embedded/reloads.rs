@@ -74,10 +74,11 @@ async fn follow(look: &Looker, copy: &str, turn: u64) -> Result<()> {
     let stop = Instant::now() + PATIENCE;
     loop {
         let seen = look.get(copy).await?.unwrap_or_default()["data"]["turn"].clone();
-        if seen == turn.to_string() {
+        let at = seen.as_str().and_then(|seen| seen.parse::<u64>().ok());
+        if at == Some(turn) {
             return Ok(());
         }
-        ensure!(seen == Value::Null || seen == (turn - 1).to_string(), "{copy} went from {} to {seen}", turn - 1);
+        ensure!(at.is_none_or(|at| at == turn - 1), "{copy} went from {} to {seen}", turn - 1);
         ensure!(Instant::now() < stop, "{copy} stays at {seen} though its source says {turn}: a change is lost");
         tokio::time::sleep(Duration::from_millis(3)).await;
     }
