@@ -1,6 +1,8 @@
 //! End to end on embedded clusters: the host as its own process, the members judged by a client.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+#[path = "embedded/access.rs"]
+mod access;
 #[path = "embedded/bad_input.rs"]
 mod bad_input;
 #[path = "embedded/edge_service.rs"]
@@ -13,7 +15,13 @@ mod members;
 mod platform_budget;
 #[path = "embedded/plugins.rs"]
 mod plugins;
+#[path = "embedded/promql.rs"]
+mod promql;
+#[path = "embedded/queries.rs"]
+mod queries;
 #[path = "embedded/restart.rs"]
 mod restart;
 #[path = "embedded/shipping.rs"]
 mod shipping;
+#[path = "embedded/tls.rs"]
+mod tls;
