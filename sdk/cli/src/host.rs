@@ -18,9 +18,9 @@ pub(crate) async fn items(host: &Host, path: &str) -> Result<Vec<Value>> {
     let url = format!("{}{path}", host.url.trim_end_matches('/'));
     let answer = tokio::time::timeout(TIMEOUT, ask(host, &url))
         .await
-        .map_err(|_| anyhow::anyhow!("no answer within {TIMEOUT:?}"))
+        .map_err(|_| anyhow::anyhow!("no answer within {TIMEOUT:?}: is it running? see --host"))
         .and_then(|a| a);
-    let mut answer = answer.with_context(|| format!("asking the host at {url} (is it running? see --host)"))?;
+    let mut answer = answer.with_context(|| format!("asking the host at {url}"))?;
     Ok(answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
 }
 
@@ -34,7 +34,7 @@ async fn ask(host: &Host, url: &str) -> Result<Value> {
     }
     let ca = host.host_ca.as_ref().map(fs::read).transpose().context("reading --host-ca")?;
     let client = Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(motet_oci::connector(ca.as_deref())?);
-    let response = client.request(request.body(Empty::new())?).await?;
+    let response = client.request(request.body(Empty::new())?).await.context("is it running? see --host")?;
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     match status.as_u16() {

@@ -7,6 +7,8 @@ mod access;
 mod bad_input;
 #[path = "embedded/edge_service.rs"]
 mod edge_service;
+#[path = "embedded/exposed.rs"]
+mod exposed;
 #[path = "embedded/kit.rs"]
 mod kit;
 #[path = "embedded/members.rs"]
@@ -15,10 +17,6 @@ mod members;
 mod platform_budget;
 #[path = "embedded/plugins.rs"]
 mod plugins;
-#[path = "embedded/promql.rs"]
-mod promql;
-#[path = "embedded/queries.rs"]
-mod queries;
 #[path = "embedded/restart.rs"]
 mod restart;
 #[path = "embedded/shipping.rs"]

@@ -24,6 +24,8 @@ use crate::kit;
 
 const PLUGIN: &str = "namespace-baseline";
 const NAMESPACE: &str = "motet-system";
+/// What helm renders for, asked or not: one built without its release flags takes itself for an ancient one.
+const KUBERNETES: &str = "1.36.3";
 /// Who the host is in the audit log.
 const ACCOUNT: &str = "system:serviceaccount:motet-system:motet-host";
 
@@ -41,7 +43,7 @@ fn helm(arguments: &[&str]) -> Result<String> {
 
 /// What `helm template` renders of a chart.
 fn render(chart: &str, more: &[&str]) -> Result<String> {
-    helm(&[&["template", "motet", chart, "--namespace", NAMESPACE], more].concat())
+    helm(&[&["template", "motet", chart, "--namespace", NAMESPACE, "--kube-version", KUBERNETES], more].concat())
 }
 
 fn documents(yaml: &str) -> Result<Vec<Value>> {
