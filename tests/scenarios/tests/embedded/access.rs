@@ -42,7 +42,9 @@ fn error(answer: &Answer) -> String {
 async fn stage() -> Result<(Hub, HostProcess, tempfile::TempDir)> {
     let (hub, folder) = (Hub::start().await?, tempfile::tempdir()?);
     let cluster = hub.0.cluster().context("not embedded")?;
-    ["alice", "victor"].map(|name| cluster.add_user(user(name)));
+    for name in ["alice", "victor"] {
+        cluster.add_user(user(name));
+    }
     let victor = json!({ "kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "victor" });
     bind_viewer(hub.look(), victor).await?;
     std::fs::write(folder.path().join("hub.yaml"), hub.0.kubeconfig(FIRST_TOKEN)?)?;
@@ -84,8 +86,9 @@ async fn the_hub_decides_who_reads_the_status_api() -> Result<()> {
     std::fs::write(folder.path().join("token"), "victor-token\n")?;
     let said = motet(folder.path(), &["status", "--host", &host.url(), "--token-file", "token"])?;
     assert!(said.contains("MEMBER"), "{said}");
-    for (arguments, wanted) in [(&[][..], "--token-file"), (&["--token", "alice-token"], "motet-viewer")] {
-        let refused = motet(folder.path(), &[&["status", "--host", &host.url()], arguments].concat()).unwrap_err();
+    let refusals: [(&[&str], &str); 2] = [(&[], "--token-file"), (&["--token", "alice-token"], "motet-viewer")];
+    for (arguments, wanted) in refusals {
+        let refused = motet(folder.path(), &[&["status", "--host", &host.url()][..], arguments].concat()).unwrap_err();
         assert!(format!("{refused:#}").contains(wanted), "{refused:#}");
     }
     assert_eq!(host.terminate().await?, 0);

@@ -16,7 +16,6 @@ use motet_scenarios::{
     real::{self, RealCluster, credentials::Authority},
     repository,
     ship::{motet, tool},
-    wait,
 };
 use serde_json::{Value, json};
 
