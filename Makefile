@@ -56,8 +56,9 @@ soak: plugins ## random faults by seed on real clusters for MINUTES (30); SEED= 
 	MOTET_SOAK_SEED=$(or $(SEED),$$(date +%s)) MOTET_SOAK_MINUTES=$(or $(MINUTES),30) \
 	  cargo test --locked -p motet-scenarios --test faults soak::soak -- --exact --nocapture
 
-crds: setup ## writes deploy/crds from the Rust types
+crds: setup ## writes deploy/crds, and the chart's copy, from the Rust types
 	cargo run --locked -p motet-catalog --example crds -- deploy/crds
+	install -m 644 deploy/crds/*.yaml deploy/chart/crds/
 
 lint: setup ## formatting and lints
 	cargo fmt --all --check

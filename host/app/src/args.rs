@@ -60,6 +60,18 @@ pub struct Args {
     #[arg(long, value_name = "ADDR", env = "MOTET_LISTEN", default_value = "127.0.0.1:9440")]
     pub listen: SocketAddr,
 
+    /// When reading /api needs a bearer token that the hub knows and allows: `auto` (always but on a loopback address) or `always`.
+    #[arg(long, value_name = "WHEN", env = "MOTET_HTTP_AUTH", default_value = "auto")]
+    pub http_auth: HttpAuth,
+
+    /// Certificate chain (PEM) to serve HTTPS with instead of HTTP; read again when it changes. Needs --tls-key.
+    #[arg(long, value_name = "FILE", env = "MOTET_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its key (PEM); read again when it changes.
+    #[arg(long, value_name = "FILE", env = "MOTET_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+
     /// Reconciles at once; the number of cores where not given.
     #[arg(long, value_name = "N", env = "MOTET_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
@@ -133,6 +145,15 @@ pub struct Args {
     pub log_level: String,
 }
 
+/// When a bearer token is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum HttpAuth {
+    /// Wherever others than this machine can connect.
+    Auto,
+    /// On a loopback address too.
+    Always,
+}
+
 /// What a registry may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AllowRegistry {
@@ -168,9 +189,19 @@ impl Args {
     pub fn read(arguments: impl IntoIterator<Item = OsString> + Clone) -> Result<Self, clap::Error> {
         let first = Self::command().try_get_matches_from(arguments.clone())?;
         let first = Self::from_arg_matches(&first)?;
-        let Some(path) = &first.config else { return Ok(first) };
+        let Some(path) = &first.config else { return first.checked() };
         let command = with_file(Self::command(), path)?;
-        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)?.checked()
+    }
+
+    /// What clap cannot check where one half may come from the file and the other from a flag.
+    fn checked(self) -> Result<Self, clap::Error> {
+        let missing = match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => "--tls-cert needs --tls-key: name the certificate's key too",
+            (None, Some(_)) => "--tls-key needs --tls-cert: name the key's certificate too",
+            _ => return Ok(self),
+        };
+        Err(Self::command().error(clap::error::ErrorKind::MissingRequiredArgument, missing))
     }
 
     /// Where images' packets may go.
@@ -273,6 +304,15 @@ mod tests {
         assert!(error.to_string().contains("probeInterval\""), "{error}");
         assert_eq!(error.exit_code(), 2);
         fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        for alone in [["--tls-cert", "tls.crt"], ["--tls-key", "tls.key"]] {
+            let error = read(&alone).unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains("needs --tls-"), "{error}");
+        }
+        assert!(read(&["--tls-cert", "tls.crt", "--tls-key", "tls.key"]).is_ok());
     }
 
     #[test]

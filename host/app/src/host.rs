@@ -6,6 +6,8 @@ use motet_catalog::{Catalog, PluginStatus};
 use motet_dispatch::{BindingSnapshot, BindingState, Dispatcher};
 use motet_fleet::{FleetHandle, MemberStatus};
 
+use crate::hub_writes::Counted;
+
 /// Everything that can be asked.
 #[derive(Clone)]
 pub(crate) struct Host {
@@ -13,6 +15,8 @@ pub(crate) struct Host {
     pub(crate) catalog: Catalog,
     /// Set once this host is active: it holds the Lease, or needs none.
     pub(crate) fleet: Arc<OnceLock<FleetHandle>>,
+    /// The hub, where there is one.
+    pub(crate) hub: Option<Arc<Counted>>,
     pub(crate) metrics_per_member: bool,
 }
 

@@ -1,32 +1,59 @@
 //! What the host answers over HTTP.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::{StatusCode, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
+use motet_core::ports::MemberApi;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{api, host::Host, metrics};
+use crate::{
+    access::{self, Access},
+    api,
+    args::Args,
+    host::Host,
+    metrics, serve,
+    tls::{self, Files},
+};
 
 /// Serves until `stop`; the address is bound before this returns.
 pub(crate) async fn serve(
-    listen: SocketAddr,
+    args: &Args,
     host: Host,
+    hub: Option<Arc<dyn MemberApi>>,
     stop: CancellationToken,
 ) -> Result<tokio::task::JoinHandle<()>> {
+    let listen = args.listen;
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let files = Files { certificate: certificate.clone(), key: key.clone() };
+            Some(tls::accept(files, stop.clone()).await?)
+        }
+        _ => None,
+    };
     let listener = TcpListener::bind(listen).await.with_context(|| format!("--listen {listen} cannot be bound"))?;
     let address = listener.local_addr().unwrap_or(listen);
-    tracing::info!(%address, "serving health, metrics and status");
-    let router = Router::new()
+    tracing::info!(%address, tls = tls.is_some(), "serving health, metrics and status");
+    let access = Access::new(args.http_auth, address, hub);
+    if access.takes_tokens() && tls.is_none() {
+        tracing::warn!(%address, "bearer tokens travel in the clear: set --tls-cert and --tls-key");
+    }
+    let router = router(host).layer(from_fn_with_state(access, access::guard));
+    Ok(tokio::spawn(serve::run(listener, router, tls, stop)))
+}
+
+fn router(host: Host) -> Router {
+    Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
@@ -36,13 +63,7 @@ pub(crate) async fn serve(
         .route("/api/v1/plugins/{name}", get(plugin))
         .route("/api/v1/bindings", get(bindings))
         .route("/api/v1/intents", get(intents))
-        .with_state(host);
-    Ok(tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the HTTP server ended");
-        }
-    }))
+        .with_state(host)
 }
 
 async fn ready(State(host): State<Host>) -> Response {

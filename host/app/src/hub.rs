@@ -4,14 +4,13 @@ use std::{env, fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use motet_cluster::{Allow, Client, Connection, Settings};
-use motet_core::ports::MemberApi;
 
-use crate::args::Args;
+use crate::{args::Args, hub_writes::Counted};
 
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// The hub, if there is one.
-pub(crate) fn connect(args: &Args, settings: &Settings) -> Result<Option<Arc<dyn MemberApi>>> {
+pub(crate) fn connect(args: &Args, settings: &Settings) -> Result<Option<Arc<Counted>>> {
     let connection = match &args.hub {
         Some(path) if path.as_os_str() == "none" => None,
         Some(path) => Some(from_file(path, args.hub_context.as_deref())?),
@@ -19,7 +18,7 @@ pub(crate) fn connect(args: &Args, settings: &Settings) -> Result<Option<Arc<dyn
     };
     let Some(connection) = connection else { return Ok(None) };
     let client = Client::new(connection, settings.clone()).context("the hub's kubeconfig cannot be used")?;
-    Ok(Some(Arc::new(client)))
+    Ok(Some(Arc::new(Counted::new(client))))
 }
 
 /// The operator's own kubeconfig may use all that kubectl's may.

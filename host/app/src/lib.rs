@@ -2,6 +2,7 @@
 //!
 //! This is the only crate that knows all the others; nobody knows it.
 
+mod access;
 mod api;
 pub mod args;
 mod budget;
@@ -11,12 +12,15 @@ mod fence;
 mod host;
 mod http;
 mod hub;
+mod hub_writes;
 mod lease;
 mod logs;
 mod metrics;
 mod plugin_status;
 mod publish;
+mod serve;
 mod shutdown;
+mod tls;
 mod transitions;
 mod wiring;
 

@@ -1,9 +1,21 @@
 //! What `/metrics` says, by INTERFACE's names.
 
-use motet_dispatch::RESULTS;
+use motet_catalog::PluginState;
+use motet_dispatch::{BindingState, RESULTS};
 use motet_fleet::{MemberState, MemberStatus};
 
 use crate::{exposition::Exposition, host::Host};
+
+const PLUGIN_STATES: [PluginState; 4] =
+    [PluginState::Loading, PluginState::Active, PluginState::Rejected, PluginState::Suspended];
+const BINDING_STATES: [BindingState; 6] = [
+    BindingState::Parked,
+    BindingState::Syncing,
+    BindingState::Active,
+    BindingState::Observing,
+    BindingState::Draining,
+    BindingState::Quarantined,
+];
 
 /// The text of one scrape.
 pub(crate) fn text(host: &Host) -> Result<String, prometheus::Error> {
@@ -17,6 +29,8 @@ pub(crate) fn text(host: &Host) -> Result<String, prometheus::Error> {
     }
     bindings(&mut out, host, per_member);
     plugins(&mut out, host);
+    states(&mut out, host);
+    hub(&mut out, host);
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let tasks = runtime.metrics().num_alive_tasks();
         out.gauge("motet_tasks", "Tasks of the async runtime that have not ended.", &[], tasks as f64);
@@ -144,5 +158,31 @@ fn plugins(out: &mut Exposition, host: &Host) {
                 seconds,
             );
         }
+    }
+}
+
+/// What plugins and their bindings are, in every state that they could be in: an alert finds a series before it is needed.
+fn states(out: &mut Exposition, host: &Host) {
+    let bindings = host.dispatcher.bindings();
+    for plugin in host.catalog.snapshot() {
+        let name = plugin.name.as_str();
+        for state in PLUGIN_STATES {
+            let labels = [("plugin", name), ("state", &*format!("{state:?}"))];
+            let value = f64::from(u8::from(plugin.state == state));
+            out.gauge("motet_plugin_state", "1 for the state that the plugin is in.", &labels, value);
+        }
+        for state in BINDING_STATES {
+            let count = bindings.iter().filter(|b| b.plugin == plugin.name && b.status.state == state).count();
+            let labels = [("plugin", name), ("state", &*format!("{state:?}"))];
+            out.gauge("motet_bindings", "Members that the plugin is bound to, by state.", &labels, count as f64);
+        }
+    }
+}
+
+fn hub(out: &mut Exposition, host: &Host) {
+    for ((verb, code), count) in host.hub.iter().flat_map(|hub| hub.writes()) {
+        let labels = [("verb", verb), ("code", &*code.to_string())];
+        let help = "Writes sent to the hub; code 0 where no answer came.";
+        out.counter("motet_hub_writes_total", help, &labels, count as f64);
     }
 }

@@ -31,7 +31,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let identity = lease::identity();
     let client =
         ClientSettings { probe_timeout: args.probe_timeout, instance: identity.clone(), ..ClientSettings::default() };
-    let hub = hub::connect(&args, &client)?;
+    let counted = hub::connect(&args, &client)?;
+    let hub = counted.clone().map(|hub| -> Arc<dyn MemberApi> { hub });
     if hub.is_none() && args.members.is_empty() {
         bail!("there is neither a hub nor any member: name a hub with --hub or kubeconfigs with --members");
     }
@@ -49,11 +50,12 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         dispatcher: dispatcher.clone(),
         catalog: catalog.clone(),
         fleet: Arc::new(OnceLock::new()),
+        hub: counted,
         metrics_per_member: args.metrics_per_member,
     };
     // Answers from the start: a standby is unready, not silent.
     let http_stop = CancellationToken::new();
-    let server = http::serve(args.listen, host.clone(), http_stop.clone()).await?;
+    let server = http::serve(&args, host.clone(), hub.clone(), http_stop.clone()).await?;
 
     let mut election = hub.clone().map(|hub| Election::new(hub, &args.namespace, identity.clone()));
     if let Some(election) = &mut election

@@ -54,7 +54,11 @@ pub(crate) struct Host {
     /// Where the host listens.
     #[arg(long = "host", value_name = "URL", env = "MOTET_HOST", default_value = "http://127.0.0.1:9440")]
     pub(crate) url: String,
-    /// A file with the bearer token that a host wants which does not listen on its loopback only.
+    /// The bearer token that a host wants which does not listen on its loopback only. Whoever lists processes sees it here: prefer the
+    /// environment or --token-file.
+    #[arg(long, value_name = "TOKEN", env = "MOTET_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+    /// A file with that token; --token and MOTET_TOKEN beat it.
     #[arg(long, value_name = "FILE", env = "MOTET_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// The authority that signed the host's certificate, beside the system's.

@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn asked(url: &str) -> Status {
-        let host = crate::args::Host { url: url.into(), token_file: None, host_ca: None };
+        let host = crate::args::Host { url: url.into(), token: None, token_file: None, host_ca: None };
         Status { host, output: Output::Table }
     }
 

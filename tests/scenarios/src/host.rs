@@ -75,6 +75,11 @@ impl HostProcess {
         Ok(Self { child, port, log })
     }
 
+    /// The port of 127.0.0.1 where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it listens.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -2,6 +2,7 @@
 //!
 //! Nothing here asks Motet whether Motet did its work: every check reads the cluster.
 
+pub mod ask;
 pub mod baseline;
 pub mod embedded;
 pub mod host;

@@ -4,6 +4,8 @@
 #[path = "real/walk.rs"]
 mod walk;
 
+#[path = "real/chart.rs"]
+mod chart;
 #[path = "real/fleet.rs"]
 mod fleet;
 #[path = "real/kit.rs"]

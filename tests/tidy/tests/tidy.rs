@@ -3,6 +3,10 @@
 
 #[path = "tidy/graph.rs"]
 mod graph;
+#[path = "tidy/promql.rs"]
+mod promql;
+#[path = "tidy/queries.rs"]
+mod queries;
 #[path = "tidy/sources.rs"]
 mod sources;
 
