@@ -321,7 +321,7 @@ pub(crate) fn change(
     let sent = write.is_service().then(|| body.clone());
     let refused = if write.is_service() { services::update(state, &live, &mut body) } else { Vec::new() };
     if refused.is_empty() {
-        causes.extend(changes::check(write, &live, &body));
+        causes.extend(changes::check(write, &live, &body, &mut warnings));
     } else {
         causes = refused;
     }
@@ -330,6 +330,7 @@ pub(crate) fn change(
     }
     if !write.resource.custom && write.sub.is_empty() {
         warnings.extend(validate::warnings::of(write.resource, &body, Some(&live)));
+        warnings.extend(definitions::warnings(write.resource, &body, Some(&live)));
     }
     carry_over(write, &live, &mut body);
     definitions::fill(write.resource, &mut body);
@@ -421,13 +422,15 @@ fn strict_errors(write: &Write<'_>, mut dropped: Vec<String>) -> Vec<String> {
     let again = |met: &strict::Met| format!("duplicate field \"{}\"", met.path);
     if write.resource.custom {
         dropped.sort();
-        return met.iter().filter(|m| m.again).map(again).chain(dropped.iter().map(unknown)).collect();
+        let twice = strict::yaml::twins(write.source).into_iter().chain(met.iter().filter(|m| m.again).map(again));
+        return twice.chain(dropped.iter().map(unknown)).collect();
     }
     let listed = |met: &strict::Met| match met {
         strict::Met { again: true, .. } => Some(again(met)),
         strict::Met { path, .. } => dropped.contains(path).then(|| unknown(path)),
     };
-    let mut texts: Vec<String> = met.iter().filter_map(listed).collect();
+    let mut texts: Vec<String> = strict::yaml::twins(write.source).into_iter().collect();
+    texts.extend(met.iter().filter_map(listed));
     let rest: Vec<String> = dropped.iter().map(unknown).filter(|text| !texts.contains(text)).collect();
     texts.extend(rest);
     texts
@@ -507,13 +510,14 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value, warnings: &mut Vec<
     let mut causes = if write.is_service() { services::create(state, body) } else { Vec::new() };
     // What a service cannot be given is all that is said of it.
     if causes.is_empty() {
-        causes = changes::created(write, body);
+        causes = changes::created(write, body, warnings);
     }
     if !causes.is_empty() {
         return Err(write.invalid(object::meta(body, "name"), causes));
     }
     if !write.resource.custom {
         warnings.extend(validate::warnings::of(write.resource, body, None));
+        warnings.extend(definitions::warnings(write.resource, body, None));
     }
     Ok(())
 }
