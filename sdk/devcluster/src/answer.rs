@@ -85,7 +85,7 @@ pub(crate) fn error(error: &ApiError) -> Answer {
     if let Some(seconds) = error.retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    answer
+    warn(answer, &error.warnings)
 }
 
 /// Bodies of more bytes are packed for clients that take it.
@@ -98,6 +98,8 @@ pub(crate) struct Finish {
     pub(crate) pretty: bool,
     /// Errors in YAML.
     pub(crate) yaml: bool,
+    /// What is no error in YAML.
+    pub(crate) yaml_success: bool,
     /// Large ones packed.
     pub(crate) gzip: bool,
 }
@@ -107,14 +109,15 @@ pub(crate) async fn finish(answer: Answer, how: Finish) -> Answer {
     let kind = answer.headers().get(header::CONTENT_TYPE).cloned();
     let kind = kind.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let (json, failed) = (kind.starts_with("application/json"), answer.status().as_u16() >= 400);
-    let untouched = !how.pretty && !how.gzip && !(how.yaml && failed);
+    let yaml = if failed { how.yaml } else { how.yaml_success };
+    let untouched = !how.pretty && !how.gzip && !yaml;
     if untouched || !(json || kind == "application/yaml") || answer.extensions().get::<Endless>().is_some() {
         return answer;
     }
     let (mut parts, body) = answer.into_parts();
     let Ok(collected) = body.collect().await;
     let mut bytes = collected.to_bytes();
-    if json && how.yaml && failed {
+    if kind == "application/json" && yaml {
         let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
         bytes = Bytes::from(serde_yaml::to_string(&value).unwrap_or_default());
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));

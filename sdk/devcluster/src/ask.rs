@@ -207,6 +207,7 @@ impl Ask {
         Finish {
             pretty: object && (pretty || parameter("pretty=1")),
             yaml: plain.is_some_and(|choice| media(choice) == YAML),
+            yaml_success: object && self.yaml(),
             gzip: object && self.encodings.split(',').any(|token| token.trim() == "gzip"),
         }
     }

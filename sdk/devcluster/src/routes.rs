@@ -35,7 +35,6 @@ use crate::write::{self, Done, Unknown, Write};
 
 /// The forms of bodies, as messages list them.
 const FORMS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-const CUSTOM_FORMS: &str = "application/json, application/yaml";
 
 /// The largest body a kube-apiserver takes.
 const LARGEST: usize = 3 * 1024 * 1024;
@@ -280,11 +279,6 @@ impl Call<'_> {
         Ok(answer::bytes(code, self.view(render).object(stored), self.ask.yaml()))
     }
 
-    /// The forms that bodies of this kind may have.
-    fn forms(&self) -> &'static str {
-        if self.resource.custom { CUSTOM_FORMS } else { FORMS }
-    }
-
     /// Reads a body in JSON, YAML or protobuf.
     fn decode(&self, bytes: &[u8]) -> Result<Value, ApiError> {
         let media = self.ask.content_type.split(';').next().unwrap_or_default().trim();
@@ -292,7 +286,7 @@ impl Call<'_> {
             "" | "application/json" => self.json(bytes),
             "application/yaml" | "application/apply-patch+yaml" => yaml(bytes),
             protobuf::MEDIA if !self.resource.custom => protobuf::decode(bytes),
-            _ => Err(ApiError::unsupported_media(self.forms())),
+            _ => Err(ApiError::unsupported_media(FORMS)),
         }
     }
 
@@ -389,6 +383,7 @@ impl Call<'_> {
             "application/merge-patch+json" => patch::Kind::Merge,
             "application/strategic-merge-patch+json" => patch::Kind::Strategic,
             "application/apply-patch+yaml" => return self.apply(bytes),
+            _ if self.resource.custom => return Err(ApiError::unsupported_media(patch::CUSTOM_FORMS)),
             _ => return Err(ApiError::unsupported_patch()),
         };
         self.written(|state, write| match self.place.subresource.as_str() {

@@ -53,7 +53,8 @@ fn text(listed: &Value, name: &str) -> String {
 /// Compiles one rule of a schema that has been accepted; none if it does not compile.
 pub(crate) fn compile(schema: &Value, listed: &Value) -> Option<Rule> {
     let program = |source: &str| library::RUN.compile(source).ok();
-    let (source, expression, path) = (text(listed, "rule"), text(listed, "messageExpression"), text(listed, "fieldPath"));
+    let (source, expression, path) =
+        (text(listed, "rule"), text(listed, "messageExpression"), text(listed, "fieldPath"));
     let compiled = program(&source)?;
     let field = crate::definitions::path::follow(&path, schema, true).map(|(found, _)| found);
     Some(Rule {
@@ -178,7 +179,9 @@ fn at(
                 let before = old.filter(|_| !node.atomic).and_then(|old| old.get(key));
                 match (node.fields.get(key.as_str()), &node.rest) {
                     (Some(field), _) => at(field, child, before, (tolerant, unchanged), &join(path, key), out),
-                    (None, Some(rest)) => at(rest, child, before, (tolerant, unchanged), &format!("{path}[{key}]"), out),
+                    (None, Some(rest)) => {
+                        at(rest, child, before, (tolerant, unchanged), &format!("{path}[{key}]"), out)
+                    }
                     (None, None) => {}
                 }
             }
@@ -338,7 +341,13 @@ mod tests {
     #[test]
     fn rules_are_typed_before_they_are_accepted() {
         let error = |rule: &str| studied(rule).error.unwrap_or_default();
-        for good in ["self.a == 'x'", "quantity(self.a).isInteger()", "self.b.all(i, x, x != '' && i < 3)", "self.d < duration('1h')", "has(self.a)"] {
+        for good in [
+            "self.a == 'x'",
+            "quantity(self.a).isInteger()",
+            "self.b.all(i, x, x != '' && i < 3)",
+            "self.d < duration('1h')",
+            "has(self.a)",
+        ] {
             assert_eq!(error(good), "", "{good}");
         }
         assert!(error("self.nope == 'x'").contains("undefined field 'nope'"));
@@ -348,6 +357,18 @@ mod tests {
         assert!(error("[1, 'a'].size() == 2").contains("expected type 'int' but found 'string'"));
         assert!(error("self.a ==").starts_with("compilation failed"));
         assert!(error("math.greatest(1, 2) == 2").contains("undeclared reference"));
+    }
+
+    #[test]
+    fn what_has_not_changed_is_tolerated_unless_it_fails() {
+        let schema = json!({ "type": "object", "properties": { "n": { "type": "integer", "x-kubernetes-validations": [{ "rule": "self > 5" }, { "rule": "10 / (self - 1) > 1" }] } } });
+        let node = validator::compile(&schema);
+        let broken = check(&node, &json!({ "n": 1, "m": 2 }), Some(&json!({ "n": 1 })), true);
+        assert_eq!((broken.causes.len(), broken.tolerated.len()), (1, 1), "{broken:?}");
+        assert_eq!(
+            broken.causes[0].message,
+            "Invalid value: \"integer\": division by zero evaluating rule: 10 / (self - 1) > 1"
+        );
     }
 
     #[test]

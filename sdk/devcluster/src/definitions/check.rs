@@ -85,14 +85,16 @@ fn spec(spec: &Value, old: Option<&Value>, out: &mut Vec<Cause>) {
         out.push(Cause::required(&format!("spec.versions[{i}].schema.openAPIV3Schema"), ""));
     }
     if spec["preserveUnknownFields"] == true {
-        let has = versions.iter().any(|v| keywords::any(&v["schema"]["openAPIV3Schema"], &|s| s.get("default").is_some()));
+        let has =
+            versions.iter().any(|v| keywords::any(&v["schema"]["openAPIV3Schema"], &|s| s.get("default").is_some()));
         if has {
             let why = "must be false in order to use defaults in the schema";
             out.push(Cause::invalid("spec.preserveUnknownFields", &true.into(), why));
         }
     }
     of_versions(versions, out);
-    for field in ["plural", "singular", "kind", "listKind"].into_iter().filter(|f| text(&spec["names"][*f]).is_empty()) {
+    for field in ["plural", "singular", "kind", "listKind"].into_iter().filter(|f| text(&spec["names"][*f]).is_empty())
+    {
         out.push(Cause::required(&format!("spec.names.{field}"), ""));
     }
     named(&spec["names"], "spec.names", out);
@@ -281,7 +283,9 @@ enum Approval {
 
 fn approved(definition: &Value) -> Approval {
     let said = text(&definition["metadata"]["annotations"][APPROVED]);
-    let url = said.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.starts_with('/') && !rest.is_empty());
+    let url = said
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.starts_with('/') && !rest.is_empty());
     match said.as_str() {
         "" => Approval::Missing,
         said if said.starts_with("unapproved") => Approval::Bypassed,

@@ -79,7 +79,8 @@ fn at(schema: &Value, path: &str, root: bool, around: &Around, budget: &mut Budg
         let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
         found.schema.push(Cause::forbidden(&format!("{path}.uniqueItems"), why));
     }
-    let inner = |around: &Around| Around { rules: around.rules.as_ref().map(|count| count.inside(schema)), ..around.clone() };
+    let inner =
+        |around: &Around| Around { rules: around.rules.as_ref().map(|count| count.inside(schema)), ..around.clone() };
     let rest = &schema["additionalProperties"];
     if fields(schema).next().is_some() && (rest.is_object() || *rest == false) {
         let why = "additionalProperties and properties are mutual exclusive";
@@ -230,7 +231,9 @@ fn compiled(
     let studied = match rules::study(schema, root || flag(schema, "x-kubernetes-embedded-resource")) {
         Ok(studied) => studied,
         Err(why) => {
-            let message = format!("Internal error: internal error: failed to construct type information for x-kubernetes-validations rules: {why}");
+            let message = format!(
+                "Internal error: internal error: failed to construct type information for x-kubernetes-validations rules: {why}"
+            );
             return vec![Cause { reason: "InternalError", message, field: list }];
         }
     };
@@ -238,7 +241,8 @@ fn compiled(
     for (i, (rule, found)) in many(schema, "x-kubernetes-validations").zip(studied).enumerate() {
         let at = |field: &str| format!("{list}[{i}].{field}");
         let shown = |why: &str| format!("Invalid value: {}: {why}", rules::go_struct(rule));
-        let invalid = |field: &str, why: &str| Cause { reason: "FieldValueInvalid", message: shown(why), field: at(field) };
+        let invalid =
+            |field: &str, why: &str| Cause { reason: "FieldValueInvalid", message: shown(why), field: at(field) };
         causes.extend(budget.spend(&at("rule"), "estimated rule cost", count.times(found.cost, found.values)));
         causes.extend(found.error.as_ref().map(|why| invalid("rule", why)));
         if let Some(why) = &found.message_error {
@@ -252,7 +256,11 @@ fn compiled(
                 causes.push(Cause::invalid(&at("rule"), &rule["rule"], &why));
             }
             (false, _, Some(optional)) if !optional.is_null() => {
-                causes.push(Cause::invalid(&at("optionalOldSelf"), optional, "may not be set if oldSelf is not used in rule"));
+                causes.push(Cause::invalid(
+                    &at("optionalOldSelf"),
+                    optional,
+                    "may not be set if oldSelf is not used in rule",
+                ));
             }
             _ => {}
         }

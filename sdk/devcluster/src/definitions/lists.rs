@@ -40,7 +40,8 @@ pub(super) fn check(schema: &Value, path: &str, out: &mut Vec<Cause>) {
         }
     }
     if many(schema, "x-kubernetes-list-map-keys").next().is_some() && list != Some("map") {
-        let (at, why) = (format!("{path}.x-kubernetes-list-type"), "must be map if x-kubernetes-list-map-keys is non-empty");
+        let (at, why) =
+            (format!("{path}.x-kubernetes-list-type"), "must be map if x-kubernetes-list-map-keys is non-empty");
         out.push(list.map_or_else(|| Cause::required(&at, why), |list| Cause::invalid(&at, &list.into(), why)));
     }
     if list == Some("map") {
@@ -118,7 +119,8 @@ fn keys(schema: &Value, list: &str, path: &str, out: &mut Vec<Cause>) {
         let Some(field) = items["properties"].get(&key) else { continue };
         let at = format!("{path}.items.properties[{key}]");
         if !required.contains(&key) && field.get("default").is_none() {
-            let why = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
+            let why =
+                "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
             out.push(Cause::required(&format!("{at}.default"), why));
         }
         if flag(field, "nullable") {

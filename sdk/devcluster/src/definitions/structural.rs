@@ -109,7 +109,8 @@ fn invariants(schema: &Value, level: Level, path: &str, out: &mut Vec<Cause>) {
     metadata(schema, level, path, out);
     let open = flag(schema, "x-kubernetes-preserve-unknown-fields");
     if flag(schema, "x-kubernetes-embedded-resource") && !open && fields(schema).next().is_none() {
-        let why = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
+        let why =
+            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
         out.push(Cause::required(&format!("{path}.properties"), why));
     }
 }
@@ -160,7 +161,8 @@ fn metadata(schema: &Value, level: Level, path: &str, out: &mut Vec<Cause>) {
             _ => value.is_null() || *value == false,
         };
         if !metadata.iter().all(|(key, value)| plain(key, value)) {
-            let why = "must not specify anything other than name and generateName, but metadata is implicitly specified";
+            let why =
+                "must not specify anything other than name and generateName, but metadata is implicitly specified";
             out.push(Cause::forbidden(&format!("{path}.properties[metadata]"), why));
         }
     }
@@ -191,8 +193,17 @@ fn broken(pattern: &str, error: &regex::Error) -> String {
         ("unclosed character class", format!("missing closing ]: `{}`", &pattern[pattern.rfind('[').unwrap_or(0)..])),
         ("unclosed group", format!("missing closing ): `{pattern}`")),
         ("unopened group", format!("unexpected ): `{pattern}`")),
-        ("missing expression", format!("missing argument to repetition operator: `{}`", pattern.chars().next().unwrap_or('*'))),
-        ("look-around", format!("invalid or unsupported Perl syntax: `{}`", pattern.find("(?").and_then(|at| pattern.get(at..at + 3)).unwrap_or(pattern))),
+        (
+            "missing expression",
+            format!("missing argument to repetition operator: `{}`", pattern.chars().next().unwrap_or('*')),
+        ),
+        (
+            "look-around",
+            format!(
+                "invalid or unsupported Perl syntax: `{}`",
+                pattern.find("(?").and_then(|at| pattern.get(at..at + 3)).unwrap_or(pattern)
+            ),
+        ),
     ];
     let found = what.into_iter().find(|(word, _)| text.contains(word)).map(|(_, said)| said);
     format!("error parsing regexp: {}", found.unwrap_or_else(|| text.lines().last().unwrap_or_default().to_owned()))
@@ -213,7 +224,10 @@ fn nested(schema: &Value, skip: bool, level: Level, path: &str, out: &mut Vec<Ca
     if said(&schema["additionalProperties"]) {
         forbid("additionalProperties", "undefined");
     }
-    for (name, what) in FORBIDDEN.into_iter().filter(|(name, _)| said(&schema[*name]) || *name == "default" && schema.get("default").is_some()) {
+    for (name, what) in FORBIDDEN
+        .into_iter()
+        .filter(|(name, _)| said(&schema[*name]) || *name == "default" && schema.get("default").is_some())
+    {
         forbid(name, what);
     }
     if many(schema, "x-kubernetes-validations").next().is_some() {
@@ -264,12 +278,20 @@ mod tests {
     #[test]
     fn types_stand_outside_of_junctors() {
         let field = |field: Value| json!({ "type": "object", "properties": { "f": field } });
-        assert!(told(field(json!({ "x-kubernetes-int-or-string": true, "anyOf": [{ "type": "integer" }, { "type": "string" }] }))).is_empty());
+        assert!(
+            told(field(
+                json!({ "x-kubernetes-int-or-string": true, "anyOf": [{ "type": "integer" }, { "type": "string" }] })
+            ))
+            .is_empty()
+        );
         assert_eq!(
             told(field(json!({ "type": "string", "allOf": [{ "type": "string" }] }))),
             ["s.properties[f].allOf[0].type: Forbidden: must be empty to be structural"]
         );
         let missing = json!({ "type": "object", "anyOf": [{ "properties": { "x": { "minimum": 1 } } }] });
-        assert_eq!(told(missing), ["s.properties[x]: Required value: because it is defined in s.anyOf[0].properties[x]"]);
+        assert_eq!(
+            told(missing),
+            ["s.properties[x]: Required value: because it is defined in s.anyOf[0].properties[x]"]
+        );
     }
 }

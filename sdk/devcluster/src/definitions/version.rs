@@ -54,7 +54,9 @@ pub(super) fn deprecation(version: &Value, path: &str, out: &mut Vec<Cause>) {
     if warning.is_empty() {
         wrong("must not be an empty string");
     }
-    let hidden = |c: char| c != ' ' && (c.is_control() || c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}'));
+    let hidden = |c: char| {
+        c != ' ' && (c.is_control() || c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}'))
+    };
     if let Some((at, _)) = warning.char_indices().find(|(_, c)| hidden(*c)) {
         wrong(&format!("must only contain printable UTF-8 characters; non-printable character found at index {at}"));
     }
@@ -64,12 +66,17 @@ pub(super) fn deprecation(version: &Value, path: &str, out: &mut Vec<Cause>) {
 pub(super) fn root_of_status(schema: &Value, path: &str, out: &mut Vec<Cause>) {
     let kind = text(&schema["type"]);
     if !matches!(kind.as_str(), "" | "object") {
-        let why = "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
+        let why =
+            "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
         out.push(Cause::invalid(&format!("{path}.type"), &kind.into(), why));
         return;
     }
     let set = |value: &Value| !value.is_null() && *value != false;
-    let other = schema.as_object().into_iter().flatten().any(|(key, value)| set(value) && ROOT.iter().all(|(name, _)| name != key));
+    let other = schema
+        .as_object()
+        .into_iter()
+        .flatten()
+        .any(|(key, value)| set(value) && ROOT.iter().all(|(name, _)| name != key));
     if other {
         let names: Vec<&str> = ROOT.iter().map(|(_, name)| *name).collect();
         let why = format!(

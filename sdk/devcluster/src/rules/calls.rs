@@ -115,6 +115,54 @@ fn join(coster: &mut Coster<'_>, list: &IdedExpr, separator: Option<&IdedExpr>) 
     (size.by(LETTER), Some(size))
 }
 
+/// Functions that make lists, or compare the members of lists.
+fn of_lists(
+    coster: &mut Coster<'_>,
+    name: &str,
+    takes: &[Type<'_>],
+    target: Option<&IdedExpr>,
+    arguments: &[IdedExpr],
+) -> Option<Cost> {
+    let number = |argument: Option<&IdedExpr>, other: u64| match argument.map(|a| &a.expr) {
+        Some(Expr::Literal(LiteralValue::Int(n))) => *n.inner() as u64,
+        _ => other,
+    };
+    let made = |size: Range, factor: f64| Some((size.by(factor).plus(Range::just(11)), Some(size)));
+    let texts =
+        |list: Option<&Type<'_>>| matches!(list, Some(Type::List(item)) if matches!(**item, Type::Text | Type::Bytes));
+    let compared = |text: bool| if text { 2.0 + LETTER } else { 2.0 };
+    match (name, target, arguments) {
+        ("slice", Some(list), [from, to]) => {
+            let end = number(Some(to), coster.size_or_unknown(list).most);
+            made(Range::just(end.wrapping_sub(number(Some(from), 0))), 1.0)
+        }
+        ("lists.range", None, [count]) => made(Range::just(number(Some(count), u64::MAX)), 1.0),
+        ("reverse", Some(list), []) => made(coster.size_or_unknown(list), 1.0),
+        ("flatten", Some(list), depth) => {
+            let depth = if depth.is_empty() { 1 } else { number(depth.first(), u64::MAX) };
+            made(coster.size_or_unknown(list), depth as f64)
+        }
+        ("distinct", Some(list), []) => {
+            let size = coster.size_or_unknown(list);
+            made(size.times(size), 2.0)
+        }
+        ("sort", Some(list), []) => {
+            let size = coster.size_or_unknown(list);
+            made(size.times(size), compared(texts(takes.first())))
+        }
+        ("@sortByAssociatedKeys", Some(_), [keys]) => {
+            let size = coster.size_or_unknown(keys);
+            made(size.times(size), compared(texts(takes.get(1))))
+        }
+        ("sets.contains" | "sets.intersects" | "sets.equivalent", None, [one, other]) => {
+            let size = coster.size_or_unknown(one).times(coster.size_or_unknown(other));
+            let factor = if name == "sets.equivalent" { 2.0 } else { 1.0 };
+            Some((size.by(factor).plus(Range::just(1)), None))
+        }
+        _ => None,
+    }
+}
+
 /// All other functions: most cost 1.
 pub(super) fn standard(
     coster: &mut Coster<'_>,
@@ -124,6 +172,9 @@ pub(super) fn standard(
     arguments: &[IdedExpr],
 ) -> Cost {
     let one = Range::just(1);
+    if let Some(cost) = of_lists(coster, name, takes, target, arguments) {
+        return cost;
+    }
     match (name, target, arguments) {
         ("format", Some(target), _) => (coster.size_or_unknown(target).by(LETTER), None),
         ("bytes", None, [text]) if matches!(takes, [Type::Text]) => {

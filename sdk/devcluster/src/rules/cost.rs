@@ -6,7 +6,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, L
 
 use super::calls;
 use super::decl::{Decl, Part};
-use super::infer::{Inferred, called};
+use super::infer::{Inferred, called, qualified};
 use super::types::{Signature, Type};
 
 /// Least and most of a size or a cost.
@@ -79,7 +79,14 @@ pub(super) struct Coster<'a> {
 
 /// The most that an expression can cost.
 pub(super) fn most(expression: &IdedExpr, own: &Decl, inferred: &Inferred<'_>) -> u64 {
-    let mut coster = Coster { own, inferred, paths: HashMap::new(), locals: Vec::new(), sizes: HashMap::new(), entries: HashMap::new() };
+    let mut coster = Coster {
+        own,
+        inferred,
+        paths: HashMap::new(),
+        locals: Vec::new(),
+        sizes: HashMap::new(),
+        entries: HashMap::new(),
+    };
     coster.cost(expression).most
 }
 
@@ -89,6 +96,10 @@ impl<'a> Coster<'a> {
             Expr::Ident(name) => {
                 let path = self.local(name).map_or_else(|| vec![name.clone()], |local| local.path.clone());
                 self.paths.insert(expression.id, path);
+                Range::just(1)
+            }
+            Expr::Select(_) if qualified(expression).is_some_and(|name| Type::named(&name).is_some()) => {
+                self.paths.insert(expression.id, qualified(expression).into_iter().collect());
                 Range::just(1)
             }
             Expr::Select(select) => {
@@ -186,7 +197,8 @@ impl<'a> Coster<'a> {
     }
 
     fn bind(&mut self, name: &str, to: &IdedExpr) {
-        let local = Local { name: name.to_owned(), path: self.path(to), size: self.size(to), entries: self.entries_of(to) };
+        let local =
+            Local { name: name.to_owned(), path: self.path(to), size: self.size(to), entries: self.entries_of(to) };
         self.locals.push(local);
     }
 

@@ -78,7 +78,8 @@ pub(crate) fn of(schema: &Value, object: bool) -> Option<Decl> {
 fn fields(schema: &Value, object: bool) -> Option<Decl> {
     let own = json!({ "apiVersion": { "type": "string" }, "kind": { "type": "string" },
         "metadata": { "type": "object", "properties": { "name": { "type": "string" }, "generateName": { "type": "string" } } } });
-    let mut all: BTreeMap<&String, &Value> = schema.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
+    let mut all: BTreeMap<&String, &Value> =
+        schema.get("properties").and_then(Value::as_object).into_iter().flatten().collect();
     if object {
         all.extend(own.as_object().into_iter().flatten());
     }
@@ -107,7 +108,8 @@ fn text(schema: &Value) -> Option<Decl> {
         "date-time" => simple(Kind::Time, 21, 32),
         _ => {
             let listed = schema.get("enum").and_then(Value::as_array).filter(|listed| !listed.is_empty());
-            let longest = listed.map(|all| all.iter().filter_map(Value::as_str).map(|text| text.len() as u64).max().unwrap_or(0));
+            let longest =
+                listed.map(|all| all.iter().filter_map(Value::as_str).map(|text| text.len() as u64).max().unwrap_or(0));
             simple(Kind::Text, 2, most.map(|most| most * 4).or(longest).unwrap_or(LARGEST - 2))
         }
     }

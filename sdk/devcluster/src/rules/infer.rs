@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 
 use super::decl::{Decl, Kind};
+use super::names;
 use super::types::{FUNCTIONS, Signature, Type};
 
 /// What is known of an expression.
@@ -19,7 +20,11 @@ pub(super) struct Inferred<'a> {
 }
 
 /// Types the expression; `old` is the type of the object before the update.
-pub(super) fn infer<'a>(expression: &IdedExpr, own: &'a Decl, optional: bool) -> Result<(Inferred<'a>, Type<'a>), String> {
+pub(super) fn infer<'a>(
+    expression: &IdedExpr,
+    own: &'a Decl,
+    optional: bool,
+) -> Result<(Inferred<'a>, Type<'a>), String> {
     let (own, mut checker) = (Type::of(own), Checker::default());
     let old = if optional { Type::Optional(Box::new(own.clone())) } else { own.clone() };
     checker.scope = vec![("self".into(), own), ("oldSelf".into(), old)];
@@ -36,6 +41,8 @@ struct Checker<'a> {
     /// What types that were not known turned out to be.
     known: HashMap<usize, Type<'a>>,
     next: usize,
+    /// Inside of a call that takes a list of all kinds.
+    mixed: usize,
     found: Inferred<'a>,
 }
 
@@ -135,6 +142,9 @@ impl<'a> Checker<'a> {
     fn joined(&mut self, before: Option<Type<'a>>, found: Type<'a>) -> Result<Type<'a>, String> {
         let Some(before) = before else { return Ok(found) };
         if !self.fits(&before, &found) {
+            if self.mixed > 0 {
+                return Ok(Type::Dyn);
+            }
             let (before, found) = (self.settled(&before), self.settled(&found));
             return Err(format!("expected type '{before}' but found '{found}'"));
         }
@@ -150,7 +160,11 @@ impl<'a> Checker<'a> {
         let found = match &inner {
             Type::Map(entry) => entry.1.clone(),
             Type::Object(decl) => match &decl.kind {
-                Kind::Object(fields) => Type::of(fields.get(name).ok_or_else(|| format!("undefined field '{name}'"))?),
+                Kind::Object(fields) => {
+                    // Words of the language are fields even unescaped.
+                    let found = fields.get(name).or_else(|| fields.get(&names::escape(name)?));
+                    Type::of(found.ok_or_else(|| format!("undefined field '{name}'"))?)
+                }
                 _ => Type::Dyn,
             },
             Type::Dyn => Type::Dyn,
@@ -173,12 +187,14 @@ impl<'a> Checker<'a> {
         }
         let (name, target) = called(call);
         let mut given = Vec::new();
+        self.mixed += usize::from(name == "format");
         if let Some(target) = target {
             given.push(self.check(target)?);
         }
         for argument in &call.args {
             given.push(self.check(argument)?);
         }
+        self.mixed -= usize::from(name == "format");
         literals(&name, target, &call.args)?;
         let all = FUNCTIONS.get(&name).ok_or_else(|| undeclared(&name))?;
         let mut result: Option<Type<'a>> = None;
@@ -327,7 +343,9 @@ fn same(one: &Type<'_>, other: &Type<'_>) -> bool {
         (Type::Object(a), Type::Object(b)) => std::ptr::eq(*a, *b),
         (Type::Own(a), Type::Own(b)) => a == b,
         (Type::Var(a), Type::Var(b)) => a == b,
-        (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) | (Type::Kind(a), Type::Kind(b)) => same(a, b),
+        (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) | (Type::Kind(a), Type::Kind(b)) => {
+            same(a, b)
+        }
         (Type::Map(a), Type::Map(b)) => same(&a.0, &b.0) && same(&a.1, &b.1),
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
@@ -358,6 +376,10 @@ fn literals(name: &str, target: Option<&IdedExpr>, arguments: &[IdedExpr]) -> Re
         },
         ("timestamp", None) => match text(arguments.first()) {
             Some(said) if said.parse::<jiff::Timestamp>().is_err() => Err("invalid timestamp argument".into()),
+            _ => Ok(()),
+        },
+        ("find" | "findAll", Some(_)) => match text(arguments.first()) {
+            Some(said) if regex::Regex::new(&said).is_err() => Err("program instantiation failed".into()),
             _ => Ok(()),
         },
         ("matches", target) => match text(arguments.get(usize::from(target.is_none()))) {

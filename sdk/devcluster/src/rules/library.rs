@@ -89,7 +89,17 @@ mod tests {
     fn every_function_is_declared_once() {
         for loops in [loops::plain as Extension, loops::unrolled] {
             let mut env = Env::stdlib();
-            for extension in [extensions::strings as Extension, extensions::lists, amounts::extension, forms::extension, lists::extension, network::extension, texts::extension, versions::extension, loops] {
+            for extension in [
+                extensions::strings as Extension,
+                extensions::lists,
+                amounts::extension,
+                forms::extension,
+                lists::extension,
+                network::extension,
+                texts::extension,
+                versions::extension,
+                loops,
+            ] {
                 assert_eq!(env.add_extension(extension), Ok(()));
             }
         }

@@ -53,7 +53,10 @@ impl<'a> Type<'a> {
 
     /// Takes null for a value.
     pub(super) fn nullable(&self) -> bool {
-        matches!(self, Self::Null | Self::Dyn | Self::Object(_) | Self::Own(_) | Self::Optional(_) | Self::Duration | Self::Time)
+        matches!(
+            self,
+            Self::Null | Self::Dyn | Self::Object(_) | Self::Own(_) | Self::Optional(_) | Self::Duration | Self::Time
+        )
     }
 
     /// Its values are of one size, whatever they are.
@@ -134,17 +137,23 @@ pub(super) static FUNCTIONS: LazyLock<HashMap<String, Vec<Signature>>> = LazyLoc
 /// One line is several where names or types stand beside one another.
 fn lines(line: &'static str) -> Vec<Signature> {
     let mut words = line.split_whitespace();
-    let (Some(names), Some(target), Some(takes), Some(gives)) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(names), Some(target), Some(takes), Some(gives)) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
         return Vec::new();
     };
     let each: Vec<&str> = words.next().map(|of| of.split('|').collect()).unwrap_or_else(|| vec![""]);
-    names.split(',').flat_map(|name| each.iter().map(move |of| (name, *of))).map(|(name, of)| {
-        let read = |text: &str| read(&text.replace('$', of));
-        let mut all: Vec<Type<'static>> = if target == "-" { Vec::new() } else { vec![read(target)] };
-        let inner = takes.trim_start_matches('(').trim_end_matches(')');
-        all.extend(inner.split(';').filter(|one| !one.is_empty()).map(read));
-        Signature { name: name.to_owned(), member: target != "-", takes: all, gives: read(gives) }
-    }).collect()
+    names
+        .split(',')
+        .flat_map(|name| each.iter().map(move |of| (name, *of)))
+        .map(|(name, of)| {
+            let read = |text: &str| read(&text.replace('$', of));
+            let mut all: Vec<Type<'static>> = if target == "-" { Vec::new() } else { vec![read(target)] };
+            let inner = takes.trim_start_matches('(').trim_end_matches(')');
+            all.extend(inner.split(';').filter(|one| !one.is_empty()).map(read));
+            Signature { name: name.to_owned(), member: target != "-", takes: all, gives: read(gives) }
+        })
+        .collect()
 }
 
 fn read(text: &str) -> Type<'static> {
@@ -306,6 +315,9 @@ mod tests {
         assert_eq!(FUNCTIONS["size"].len(), 8);
         assert_eq!(FUNCTIONS["optional.none"][0].takes.len(), 0);
         assert_eq!(FUNCTIONS["getQuery"][0].gives.to_string(), "map(string, list(string))");
-        assert_eq!(FUNCTIONS["join"][1].takes.iter().map(ToString::to_string).collect::<Vec<_>>(), ["list(string)", "string"]);
+        assert_eq!(
+            FUNCTIONS["join"][1].takes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["list(string)", "string"]
+        );
     }
 }

@@ -28,11 +28,16 @@ pub(super) fn convert(node: Option<&Validator>, value: &Value) -> Cel {
             Cel::List(Arc::new(items.iter().map(|child| convert(item, child)).collect()))
         }
         Value::Object(map) => {
-            let entries = map.iter().filter_map(|(key, child)| {
+            let entries = map.iter().flat_map(|(key, child)| {
                 let field = node.and_then(|node| node.fields.get(key.as_str()));
                 let rest = node.and_then(|node| node.rest.as_deref());
-                let name = if rest.is_some() && field.is_none() { Some(key.clone()) } else { names::escape(key) };
-                Some((name?, convert(field.or(rest), child)))
+                let plain = rest.is_some() && field.is_none();
+                let escaped = if plain { Some(key.clone()) } else { names::escape(key) };
+                // Words of the language are fields even unescaped.
+                let word =
+                    escaped.as_ref().filter(|escaped| !plain && **escaped == format!("__{key}__")).map(|_| key.clone());
+                let value = convert(field.or(rest), child);
+                escaped.into_iter().chain(word).map(move |name| (name, value.clone()))
             });
             Cel::from(entries.collect::<HashMap<String, Cel>>())
         }

@@ -71,7 +71,8 @@ pub(crate) fn known(format: &str, kind: &str) -> bool {
     match kind {
         "" | "string" => {
             let number = matches!(format, "int32" | "int64" | "float");
-            !number && (KNOWN.contains(&format) || KNOWN.contains(&plain.as_str()) || HEARD_OF.contains(&plain.as_str()))
+            !number
+                && (KNOWN.contains(&format) || KNOWN.contains(&plain.as_str()) || HEARD_OF.contains(&plain.as_str()))
         }
         "integer" => matches!(format, "int32" | "int64"),
         "number" => matches!(format, "float" | "double"),

@@ -249,7 +249,13 @@ async fn large_answers_are_packed(talk: &Talk) -> Result<()> {
             let ask = talk.ask(Method::GET, path.trim_end_matches('/')).header("accept", accept);
             let ask = if encoding.is_empty() { ask } else { ask.header("accept-encoding", encoding) };
             let (code, headers, magic) = ask.unkept().bare().await?;
-            let named = |name: &str| headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).collect::<Vec<_>>();
+            let named = |name: &str| {
+                headers
+                    .get_all(name)
+                    .iter()
+                    .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned())
+                    .collect::<Vec<_>>()
+            };
             talk.note(&format!("{accept} {encoding}"), json!({ "code": code, "encoding": named("content-encoding"), "vary": named("vary"), "packed": magic == [0x1f, 0x8b] }));
         }
     }
@@ -265,7 +271,12 @@ async fn errors_are_in_the_form_that_is_asked_for(talk: &Talk) -> Result<()> {
         "application/yaml;as=Table;g=meta.k8s.io;v=v1",
         "*/*",
     ] {
-        for path in [format!("{maps}/none"), format!("{maps}?limit=x"), "/api/v1/nothings".to_owned(), "/apis/none.org/v1/x".to_owned()] {
+        for path in [
+            format!("{maps}/none"),
+            format!("{maps}?limit=x"),
+            "/api/v1/nothings".to_owned(),
+            "/apis/none.org/v1/x".to_owned(),
+        ] {
             let answer = talk.ask(Method::GET, &path).header("accept", accept).send_as_yaml().await?;
             talk.note("code", answer.code);
         }
@@ -277,12 +288,19 @@ async fn errors_are_in_the_form_that_is_asked_for(talk: &Talk) -> Result<()> {
 
 async fn keys_that_stand_twice_in_yaml(talk: &Talk) -> Result<()> {
     let maps = one(talk).await?;
-    let text = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  labels:\n    a: b\n    a: c\ndata:\n  k: \"1\"\n  k: \"2\"\nodd: 1\n");
+    let text = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n  labels:\n    a: b\n    a: c\ndata:\n  k: \"1\"\n  k: \"2\"\nodd: 1\n"
+        )
+    };
     for word in ["Ignore", "Warn", "Strict", ""] {
         let name = format!("m{}", word.to_lowercase());
         let query = if word.is_empty() { String::new() } else { format!("?fieldValidation={word}") };
         talk.ask(Method::POST, &format!("{maps}{query}")).bytes("application/yaml", text(&name).into()).send().await?;
-        talk.ask(Method::PUT, &format!("{maps}/one{query}")).bytes("application/yaml", text("one").into()).send().await?;
+        talk.ask(Method::PUT, &format!("{maps}/one{query}"))
+            .bytes("application/yaml", text("one").into())
+            .send()
+            .await?;
         let more = if word.is_empty() { String::new() } else { format!("&fieldValidation={word}") };
         talk.ask(Method::PATCH, &format!("{maps}/applied{}?fieldManager=m{more}", word.to_lowercase()))
             .bytes("application/apply-patch+yaml", text(&format!("applied{}", word.to_lowercase())).into())
@@ -297,12 +315,21 @@ async fn answers_in_yaml(talk: &Talk) -> Result<()> {
     let yaml = |method: Method, path: &str| talk.ask(method, path).header("accept", "application/yaml");
     yaml(Method::GET, &format!("{maps}/one")).send_as_yaml().await?;
     yaml(Method::GET, &format!("{maps}?labelSelector=a%3Db")).send_as_yaml().await?;
-    yaml(Method::POST, &maps).json(&json!({ "metadata": { "name": "two" }, "data": { "yes": "no", "n": "1", "t": "a: b\n- c\n" } })).send_as_yaml().await?;
+    yaml(Method::POST, &maps)
+        .json(&json!({ "metadata": { "name": "two" }, "data": { "yes": "no", "n": "1", "t": "a: b\n- c\n" } }))
+        .send_as_yaml()
+        .await?;
     yaml(Method::DELETE, &format!("{maps}/two")).send_as_yaml().await?;
     yaml(Method::GET, "/api").send_as_yaml().await?;
     yaml(Method::GET, "/version").send_as_yaml().await?;
-    yaml(Method::GET, &maps).header("accept", "application/yaml;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").send_as_yaml().await?;
-    yaml(Method::GET, &format!("{maps}/one")).header("accept", "application/yaml;as=Table;g=meta.k8s.io;v=v1").send_as_yaml().await?;
+    yaml(Method::GET, &maps)
+        .header("accept", "application/yaml;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+        .send_as_yaml()
+        .await?;
+    yaml(Method::GET, &format!("{maps}/one"))
+        .header("accept", "application/yaml;as=Table;g=meta.k8s.io;v=v1")
+        .send_as_yaml()
+        .await?;
     Ok(())
 }
 
@@ -311,13 +338,17 @@ async fn cbor_is_not_taken(talk: &Talk) -> Result<()> {
     talk.ask(Method::POST, &maps).bytes("application/cbor", vec![0xd9, 0xd9, 0xf7, 0xa0]).send().await?;
     talk.ask(Method::GET, &maps).header("accept", "application/cbor").send().await?;
     talk.ask(Method::GET, &format!("{maps}/one")).header("accept", "application/cbor, application/json").send().await?;
-    talk.ask(Method::PATCH, &format!("{maps}/one?fieldManager=m")).bytes("application/apply-patch+cbor", vec![0xa0]).send().await?;
+    talk.ask(Method::PATCH, &format!("{maps}/one?fieldManager=m"))
+        .bytes("application/apply-patch+cbor", vec![0xa0])
+        .send()
+        .await?;
     let group = format!("{}.example.org", talk.id());
     crate::cases::validation::define(talk, &group).await?;
     let boats = talk.path(&format!("{group}/v1"), "boats");
     talk.ask(Method::POST, &boats).bytes("application/cbor", vec![0xd9, 0xd9, 0xf7, 0xa0]).send().await?;
-    talk.ask(Method::POST, &boats).bytes("application/vnd.kubernetes.protobuf", vec![0x6b, 0x38, 0x73, 0]).send().await?;
-    talk.ask(Method::PATCH, &format!("{boats}/one?fieldManager=m")).bytes("application/apply-patch+cbor", vec![0xa0]).send().await?;
-    talk.ask(Method::GET, &boats).header("accept", "application/vnd.kubernetes.protobuf").send().await?;
+    talk.ask(Method::PATCH, &format!("{boats}/one?fieldManager=m"))
+        .bytes("application/apply-patch+cbor", vec![0xa0])
+        .send()
+        .await?;
     Ok(())
 }

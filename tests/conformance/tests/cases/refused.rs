@@ -113,8 +113,11 @@ async fn types_of_a_schema_are_those_of_openapi(talk: &Talk) -> Result<()> {
         ],
     )
     .await?;
-    schemas(talk, &[json!({ "type": "object", "nullable": true }), json!({ "type": "array", "items": { "type": "string" } })])
-        .await
+    schemas(
+        talk,
+        &[json!({ "type": "object", "nullable": true }), json!({ "type": "array", "items": { "type": "string" } })],
+    )
+    .await
 }
 
 async fn schemas_are_structural_outside_of_junctors(talk: &Talk) -> Result<()> {
@@ -254,8 +257,16 @@ async fn some_keywords_are_forbidden(talk: &Talk) -> Result<()> {
 
 async fn properties_and_additional_properties_exclude_one_another(talk: &Talk) -> Result<()> {
     let both = |rest: Value| json!({ "type": "object", "properties": { "x": { "type": "string" } }, "additionalProperties": rest });
-    fields(talk, &[both(json!({ "type": "string" })), both(json!(true)), both(json!(false)), json!({ "type": "object", "additionalProperties": false })])
-        .await
+    fields(
+        talk,
+        &[
+            both(json!({ "type": "string" })),
+            both(json!(true)),
+            both(json!(false)),
+            json!({ "type": "object", "additionalProperties": false }),
+        ],
+    )
+    .await
 }
 
 async fn lists_that_are_sets_or_maps_have_fitting_items(talk: &Talk) -> Result<()> {
@@ -347,7 +358,10 @@ async fn defaults_are_only_where_they_may_be(talk: &Talk) -> Result<()> {
         talk,
         &[
             root("metadata", json!({ "type": "object", "default": {} })),
-            root("metadata", json!({ "type": "object", "properties": { "name": { "type": "string", "default": "x" } } })),
+            root(
+                "metadata",
+                json!({ "type": "object", "properties": { "name": { "type": "string", "default": "x" } } }),
+            ),
             root("apiVersion", json!({ "type": "string", "default": "v1" })),
         ],
     )

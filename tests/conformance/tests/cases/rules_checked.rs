@@ -30,9 +30,15 @@ fn ruled(talk: &Talk, rules: &Value) -> Value {
 
 async fn tried(talk: &Talk, rules: &[Value]) -> Result<()> {
     for (n, rule) in rules.iter().enumerate() {
-        let answer = talk.ask(http::Method::POST, &format!("{DEFINITIONS}?dryRun=All&n={n}")).json(&ruled(talk, &json!([rule]))).unkept().send().await?;
+        let answer = talk
+            .ask(http::Method::POST, &format!("{DEFINITIONS}?dryRun=All&n={n}"))
+            .json(&ruled(talk, &json!([rule])))
+            .unkept()
+            .send()
+            .await?;
         let causes = answer.body["details"]["causes"].as_array().cloned().unwrap_or_default();
-        let told: Vec<Value> = causes.iter().map(|cause| json!({ "field": cause["field"], "reason": cause["reason"] })).collect();
+        let told: Vec<Value> =
+            causes.iter().map(|cause| json!({ "field": cause["field"], "reason": cause["reason"] })).collect();
         talk.note(&rule.to_string(), json!({ "code": answer.code, "reason": answer.body["reason"], "causes": told }));
     }
     Ok(())
@@ -280,7 +286,12 @@ async fn old_values_are_only_seen_where_they_can_be_told_apart(talk: &Talk) -> R
 async fn weighed(talk: &Talk, fields: &[Value]) -> Result<()> {
     for (n, field) in fields.iter().enumerate() {
         let schema = json!({ "type": "object", "properties": { "f": field } });
-        let answer = talk.ask(http::Method::POST, &format!("{DEFINITIONS}?dryRun=All&n={n}")).json(&talk.widget(&schema)).unkept().send().await?;
+        let answer = talk
+            .ask(http::Method::POST, &format!("{DEFINITIONS}?dryRun=All&n={n}"))
+            .json(&talk.widget(&schema))
+            .unkept()
+            .send()
+            .await?;
         talk.note(&field.to_string(), json!({ "code": answer.code, "causes": answer.body["details"]["causes"] }));
     }
     Ok(())

@@ -19,6 +19,7 @@ cases! {
     rules_on_optional_values,
     rules_on_types_and_conversions,
     rules_that_fail_say_why,
+    texts_that_are_not_what_rules_take_them_for,
     unchanged_values_that_break_rules_are_warned_of,
 }
 
@@ -51,7 +52,7 @@ async fn rules_on_quantities(talk: &Talk) -> Result<()> {
             "!isQuantity(self) || quantity(self).isLessThan(quantity('1Gi'))",
             "!isQuantity(self) || quantity(self).isGreaterThan(quantity('1m'))",
             "!isQuantity(self) || quantity(self).compareTo(quantity('100')) != 0",
-            "!isQuantity(self) || quantity(self) != quantity('200')",
+            "!isQuantity(self) || !(quantity(self) == quantity('200'))",
             "quantity(self).isInteger()",
             "quantity(self).asInteger() < 5000",
             "quantity(self).asApproximateFloat() < 4000.5",
@@ -80,15 +81,36 @@ async fn rules_on_addresses(talk: &Talk) -> Result<()> {
             "!isIP(self) || !cidr('192.168.0.0/16').containsIP(ip(self))",
             "!isCIDR(self) || cidr(self).prefixLength() > 8",
             "!isCIDR(self) || cidr(self) == cidr(self).masked()",
-            "!isCIDR(self) || cidr(self).ip() != ip('1.0.0.0')",
+            "!isCIDR(self) || !(cidr(self).ip() == ip('1.0.0.0'))",
             "!isCIDR(self) || !cidr('10.0.0.0/8').containsCIDR(self)",
             "!isCIDR(self) || string(cidr(self)) == self",
-            "ip(self) != ip('8.8.8.8')",
+            "!(ip(self) == ip('8.8.8.8'))",
         ],
         &[
-            "1.2.3.4", "127.0.0.1", "0.0.0.0", "169.254.1.1", "224.0.0.5", "255.255.255.255", "10.1.2.3", "192.168.1.1", "8.8.8.8",
-            "::1", "2001:DB8::1", "fe80::1", "::ffff:1.2.3.4", "fe80::1%eth0", "01.2.3.4", "1.2.3", "10.0.0.0/8", "10.1.0.0/16",
-            "1.0.0.0/24", "1.0.0.5/24", "2001:db8::/32", "1.2.3.4/33", "1.2.3.4/", "text",
+            "1.2.3.4",
+            "127.0.0.1",
+            "0.0.0.0",
+            "169.254.1.1",
+            "224.0.0.5",
+            "255.255.255.255",
+            "10.1.2.3",
+            "192.168.1.1",
+            "8.8.8.8",
+            "::1",
+            "2001:DB8::1",
+            "fe80::1",
+            "::ffff:1.2.3.4",
+            "fe80::1%eth0",
+            "01.2.3.4",
+            "1.2.3",
+            "10.0.0.0/8",
+            "10.1.0.0/16",
+            "1.0.0.0/24",
+            "1.0.0.5/24",
+            "2001:db8::/32",
+            "1.2.3.4/33",
+            "1.2.3.4/",
+            "text",
         ],
     )
     .await
@@ -106,12 +128,23 @@ async fn rules_on_urls(talk: &Talk) -> Result<()> {
             "!isURL(self) || url(self).getEscapedPath() != '/x'",
             "!isURL(self) || url(self).getEscapedPath() != '/a%20b'",
             "!isURL(self) || !('q' in url(self).getQuery())",
-            "!isURL(self) || url(self).getQuery().all(k, url(self).getQuery()[k].size() == 1)",
-            "url(self) != url('https://c.org')",
+            "!isURL(self) || url(self).getQuery().size() < 2",
+            "!(url(self) == url('https://c.org'))",
         ],
         &[
-            "https://a.org", "https://a.org:80/y", "http://b.org:8080/x?q=1&q=2", "https://[::1]:8080/x", "https://c.org",
-            "https://d.org/a b", "https://d.org/a%20b?z=1#f", "/only/path", "no url", "", "mailto:x@y.org", "https://e.org?x", ":x",
+            "https://a.org",
+            "https://a.org:80/y",
+            "http://b.org:8080/x?q=1&q=2",
+            "https://[::1]:8080/x",
+            "https://c.org",
+            "https://d.org/a b",
+            "https://d.org/a%20b?z=1#f",
+            "/only/path",
+            "no url",
+            "",
+            "mailto:x@y.org",
+            "https://e.org?x",
+            ":x",
         ],
     )
     .await
@@ -129,14 +162,32 @@ async fn rules_on_expressions_and_formats(talk: &Talk) -> Result<()> {
             "!format.named('labelValue').value().validate(self).hasValue()",
             "!format.named('none').hasValue()",
             "format.uuid().validate(self).hasValue()",
-            "format.date().validate(self) != optional.of(['invalid date']) || self != 'a'",
+            "!format.date().validate(self).hasValue() || self != 'a'",
             "self.charAt(0) != 'z' && self.indexOf('q') == -1 && self.lastIndexOf('w') == -1",
             "self.lowerAscii() == self && self.upperAscii() != 'BAD'",
             "self.replace('k', 'kk').size() < 30 && self.substring(0, 1) != 'y' && self.trim() == self",
-            "self.split('-').join('+') != 'a+b'",
+            "self.split('-').size() != 2",
             "'%s has %d'.format([self, self.size()]) != 'five has 4' && strings.quote(self) != '\"quote\"'",
         ],
-        &["a7b", "1234", "8", "-x", "1a", "a_b!", "123e4567-e89b-12d3-a456-426614174000", "a", "zoo", "aq", "Up", "bad", "year", "a-b", "five", "quote", " pad"],
+        &[
+            "a7b",
+            "1234",
+            "8",
+            "-x",
+            "1a",
+            "a_b!",
+            "123e4567-e89b-12d3-a456-426614174000",
+            "a",
+            "zoo",
+            "aq",
+            "Up",
+            "bad",
+            "year",
+            "a-b",
+            "five",
+            "quote",
+            " pad",
+        ],
     )
     .await
 }
@@ -161,11 +212,23 @@ async fn rules_on_lists_and_sets(talk: &Talk) -> Result<()> {
     .iter()
     .map(|rule| json!({ "rule": rule }))
     .collect();
-    let field = json!({ "type": "array", "maxItems": 9, "items": { "type": "integer" }, "x-kubernetes-validations": rules });
-    let values: Vec<Value> = [json!([]), json!([1, 3]), json!([3, 1]), json!([1, 1, 1, 2, 2]), json!([60]), json!([13, 99]), json!([4]), json!([1, 2]), json!([7]), json!([-1])]
-        .iter()
-        .map(|list| json!({ "l": list }))
-        .collect();
+    let field =
+        json!({ "type": "array", "maxItems": 9, "items": { "type": "integer" }, "x-kubernetes-validations": rules });
+    let values: Vec<Value> = [
+        json!([]),
+        json!([1, 3]),
+        json!([3, 1]),
+        json!([1, 1, 1, 2, 2]),
+        json!([60]),
+        json!([13, 99]),
+        json!([4]),
+        json!([1, 2]),
+        json!([7]),
+        json!([-1]),
+    ]
+    .iter()
+    .map(|list| json!({ "l": list }))
+    .collect();
     spec(talk, json!({ "l": field }), &values).await
 }
 
@@ -180,9 +243,23 @@ async fn rules_on_versions(talk: &Talk) -> Result<()> {
             "!isSemver(self) || semver(self).isGreaterThan(semver('0.1.0-rc.1'))",
             "!isSemver(self) || semver(self).isLessThan(semver('v1.5', true))",
             "!isSemver(self) || semver(self).compareTo(semver('1.0.0')) != 0",
-            "semver(self) != semver('1.2.3')",
+            "!(semver(self) == semver('1.2.3'))",
         ],
-        &["0.1.0", "1.0.0", "1.0.0+build", "1.2.3", "2.0.0", "1.5.9", "0.1.0-rc.1", "0.1.0-rc.2", "v1.2", "1.2", "01.2.3", "", "one"],
+        &[
+            "0.1.0",
+            "1.0.0",
+            "1.0.0+build",
+            "1.2.3",
+            "2.0.0",
+            "1.5.9",
+            "0.1.0-rc.1",
+            "0.1.0-rc.2",
+            "v1.2",
+            "1.2",
+            "01.2.3",
+            "",
+            "one",
+        ],
     )
     .await
 }
@@ -192,7 +269,7 @@ async fn rules_on_two_names(talk: &Talk) -> Result<()> {
         "self.all(i, x, i != 1 || x == 'b')",
         "self.exists(i, x, i == 0 && x == 'a')",
         "self.existsOne(i, x, x == 'a')",
-        "self.transformList(i, x, x + string(i)) != ['a0']",
+        "self.transformList(i, x, i + 1) != [1, 2, 3]",
         "self.transformList(i, x, i > 0, x) != ['c']",
         "self.transformMap(i, x, x).size() == self.size()",
         "self.transformMap(i, x, i > 0, x) != {1: 'd'}",
@@ -201,10 +278,15 @@ async fn rules_on_two_names(talk: &Talk) -> Result<()> {
     .iter()
     .map(|rule| json!({ "rule": rule }))
     .collect();
-    let map: Vec<Value> = ["self.all(k, v, k != v)", "self.transformMap(k, v, v + v) != {'a': 'xx'}", "!self.exists(k, v, v == 'bad')", "self.transformList(k, v, k + v) != ['qr']"]
-        .iter()
-        .map(|rule| json!({ "rule": rule }))
-        .collect();
+    let map: Vec<Value> = [
+        "self.all(k, v, k != v)",
+        "self.transformMap(k, v, v + v) != {'a': 'xx'}",
+        "!self.exists(k, v, v == 'bad')",
+        "self.transformList(k, v, k + v) != ['qr']",
+    ]
+    .iter()
+    .map(|rule| json!({ "rule": rule }))
+    .collect();
     let fields = json!({ "l": { "type": "array", "maxItems": 5, "items": { "type": "string", "maxLength": 5 }, "x-kubernetes-validations": list },
         "m": { "type": "object", "maxProperties": 5, "additionalProperties": { "type": "string", "maxLength": 5 }, "x-kubernetes-validations": map } });
     spec(
@@ -271,7 +353,7 @@ async fn rules_on_optional_values(talk: &Talk) -> Result<()> {
         "self.?m['k'].orValue('v') != 'bad'",
         "self.?l[0].orValue('v') != 'bad'",
         "!self.?a.hasValue() || self.?a.value() != 'worse'",
-        "self.?a.optMap(v, v + '!').orValue('') != 'oh!'",
+        "self.?a.optMap(v, v.size()).orValue(0) != 2",
         "self.?a.optFlatMap(v, self.?o).hasValue() || !has(self.o) || !has(self.a)",
         "self.?a.or(self.?b).orValue('none') != 'second'",
         "[?self.?a, ?self.?b].size() < 3 && {?'a': self.?a}.size() < 2",
@@ -335,12 +417,41 @@ async fn rules_that_fail_say_why(talk: &Talk) -> Result<()> {
         "n": { "type": "integer", "x-kubernetes-validations": rules(&["10 / self > 0", "10 % self > 0", "9223372036854775807 + self > 0", "[1, 2][self] > 0", "{1: 1}[self] > 0"]) },
         "m": { "type": "object", "maxProperties": 3, "additionalProperties": { "type": "string", "maxLength": 5 }, "x-kubernetes-validations": rules(&["self['k'] == 'v'", "self.key == 'v'"]) },
         "e": { "x-kubernetes-int-or-string": true, "x-kubernetes-validations": rules(&["self > 1", "self.startsWith('a')", "self + 1 > 2"]) },
-        "s": { "type": "string", "maxLength": 50, "x-kubernetes-validations": rules(&["quantity(self).isInteger()", "int(self) > 0", "ip(self).family() == 4", "url(self).getHost() == 'a'", "cidr(self).prefixLength() > 1", "duration(self) > duration('1s')", "timestamp(self) > timestamp('2020-01-01T00:00:00Z')", "optional.none().value() == 'x'", "semver(self).major() == 1"]) },
         "c": { "type": "integer", "x-kubernetes-validations": [{ "rule": "1 / self > 0", "message": "said", "messageExpression": "string(1 / self)" }, { "rule": "self > 5", "messageExpression": "string(1 / (self - 1))" }, { "rule": "self > 5", "message": "plain", "messageExpression": "'a\\nb'" }] } });
-    let path = talk.define(&talk.widget(&json!({ "type": "object", "properties": { "spec": { "type": "object", "properties": fields } } }))).await?;
+    let path =
+        talk.define(&talk.widget(
+            &json!({ "type": "object", "properties": { "spec": { "type": "object", "properties": fields } } }),
+        ))
+        .await?;
+    let values = [
+        json!({ "n": 0 }),
+        json!({ "n": 1 }),
+        json!({ "n": 2 }),
+        json!({ "m": {} }),
+        json!({ "e": 2 }),
+        json!({ "e": "ab" }),
+        json!({ "c": 0 }),
+        json!({ "c": 1 }),
+    ];
+    tried(talk, &path, &values).await
+}
+
+async fn texts_that_are_not_what_rules_take_them_for(talk: &Talk) -> Result<()> {
     talk.aside("/message", "conversions of texts fail in the words of Go's parsers");
     talk.aside("/details/causes/*/message", "conversions of texts fail in the words of Go's parsers");
-    tried(talk, &path, &[json!({ "s": "x" }), json!({ "e": 2 }), json!({ "e": "ab" })]).await
+    let rules = [
+        "quantity(self).isInteger()",
+        "int(self) > 0",
+        "ip(self).family() == 4",
+        "url(self).getHost() == 'a'",
+        "cidr(self).prefixLength() > 1",
+        "duration(self) > duration('1s')",
+        "timestamp(self) > timestamp('2020-01-01T00:00:00Z')",
+        "optional.none().value() == 'x'",
+        "semver(self).major() == 1",
+        "double(self) > 0.0 && bool(self)",
+    ];
+    text(talk, &rules, &["x", "", "1", "1.2.3.4"]).await
 }
 
 async fn unchanged_values_that_break_rules_are_warned_of(talk: &Talk) -> Result<()> {

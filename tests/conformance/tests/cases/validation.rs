@@ -170,11 +170,17 @@ async fn kubectl_validates(talk: &Talk) -> Result<()> {
 }
 
 async fn strict_patches(talk: &Talk) -> Result<()> {
+    talk.aside("/message", "it repeats the object in the order of Go's structs");
+    talk.aside("/details/causes/*/message", "it repeats the object in the order of Go's structs");
     talk.namespace().await?;
     let maps = talk.path("v1", "configmaps");
     talk.post(&maps, &json!({ "metadata": { "name": "one" } })).await?;
     let one = format!("{maps}/one?fieldValidation=Strict");
-    for body in [json!({ "extra": 1 }), json!({ "metadata": { "odd": { "x": 1 } }, "data": { "a": "b" } }), json!({ "data": { "fine": "yes" } })] {
+    for body in [
+        json!({ "extra": 1 }),
+        json!({ "metadata": { "odd": { "x": 1 } }, "data": { "a": "b" } }),
+        json!({ "data": { "fine": "yes" } }),
+    ] {
         talk.patch(&one, patch::MERGE, &body).await?;
         talk.patch(&one, patch::STRATEGIC, &body).await?;
     }
@@ -186,12 +192,16 @@ async fn strict_patches(talk: &Talk) -> Result<()> {
         (patch::JSON, "[{\"op\": \"add\", \"op\": \"add\", \"path\": \"/data\", \"value\": {\"z\": \"1\"}}]"),
     ] {
         talk.ask(Method::PATCH, &one).bytes(kind, body.into()).send().await?;
+        talk.ask(Method::PATCH, &format!("{maps}/one?fieldValidation=Warn")).bytes(kind, body.into()).send().await?;
     }
     let deployments = talk.path("apps/v1", "deployments");
     let deployment = json!({ "metadata": { "name": "d" }, "spec": { "replicas": 0, "selector": { "matchLabels": { "a": "b" } }, "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } } } });
     talk.ask(Method::POST, &deployments).json(&deployment).unkept().send().await?;
     let path = format!("{deployments}/d?fieldValidation=Strict");
-    for body in [json!({ "spec": { "odd": 1 } }), json!({ "spec": { "template": { "spec": { "containers": [{ "name": "c", "odd": 1 }] } } } })] {
+    for body in [
+        json!({ "spec": { "odd": 1 } }),
+        json!({ "spec": { "template": { "spec": { "containers": [{ "name": "c", "odd": 1 }] } } } }),
+    ] {
         talk.patch(&path, patch::MERGE, &body).await?;
         talk.patch(&path, patch::STRATEGIC, &body).await?;
         talk.patch(&format!("{deployments}/d/scale?fieldValidation=Strict"), patch::MERGE, &body).await?;

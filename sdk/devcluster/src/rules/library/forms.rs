@@ -87,7 +87,8 @@ fn wrong(form: &str, text: &str) -> Vec<String> {
         "labelValue" => names::label_value(text),
         "dns1035Label" => {
             let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            let fits = text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(inner) && !text.ends_with('-');
+            let fits =
+                text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(inner) && !text.ends_with('-');
             let mut wrong = unless(text.len() <= 63, "must be no more than 63 bytes");
             wrong.extend(unless(fits, LABEL_1035));
             wrong

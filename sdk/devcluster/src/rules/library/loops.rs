@@ -205,9 +205,9 @@ fn keys<'b, 'v>(given: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
 fn insert<'b, 'v>(given: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let mut values = given.into_iter();
     let mut entries = entries(values.next())?;
-    let mut put = |key: CelMapKey<'v>, value: Box<dyn Val + 'v>| match entries.insert(key, value) {
+    let mut put = |key: CelMapKey<'v>, value: Box<dyn Val + 'v>| match entries.insert(key.clone(), value) {
         None => Ok(()),
-        Some(_) => Err(failed("insert failed: key already exists")),
+        Some(_) => Err(failed(format!("insert failed: key {} already exists", shown(&key)))),
     };
     match (values.next(), values.next()) {
         (Some(key), Some(value)) => put(CelMapKey::try_from(key)?, value.into_owned())?,
@@ -218,6 +218,15 @@ fn insert<'b, 'v>(given: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Executio
         }
     }
     Ok(CowVal::owned(CelMap::from(entries)))
+}
+
+fn shown(key: &CelMapKey<'_>) -> String {
+    match key {
+        CelMapKey::Bool(flag) => flag.inner().to_string(),
+        CelMapKey::Int(n) => n.inner().to_string(),
+        CelMapKey::UInt(n) => n.inner().to_string(),
+        CelMapKey::String(text) => text.inner().to_owned(),
+    }
 }
 
 fn entries<'v>(map: Option<CowVal<'_, 'v>>) -> Result<HashMap<CelMapKey<'v>, Box<dyn Val + 'v>>, ExecutionError> {

@@ -66,7 +66,7 @@ fn address(text: &str) -> Result<IpAddr, String> {
         return Err(format!("IP address \"{text}\" with zone value is not allowed"));
     }
     let found: IpAddr = text.parse().map_err(|_| {
-        let why = if text.contains(':') { "each colon-separated field must have at least one digit" } else { "unable to parse IP" };
+        let why = unparsed(text);
         format!("IP Address \"{text}\" parse error during conversion from string: ParseAddr(\"{text}\"): {why}")
     })?;
     match found {
@@ -75,6 +75,42 @@ fn address(text: &str) -> Result<IpAddr, String> {
         }
         other => Ok(other),
     }
+}
+
+/// Why a text is no address, in the words of Go.
+fn unparsed(text: &str) -> String {
+    if text.find('.').is_none_or(|dot| text.find(':').is_some_and(|colon| colon < dot)) {
+        let odd = text.find(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.');
+        return match odd {
+            _ if !text.contains(':') => "unable to parse IP".into(),
+            Some(at) if !text[..at].ends_with(':') => {
+                format!("unexpected character, want colon (at {:?})", &text[at..])
+            }
+            Some(at) => format!("each colon-separated field must have at least one digit (at {:?})", &text[at..]),
+            None => "each colon-separated field must have at least one digit".into(),
+        };
+    }
+    let mut fields = 1;
+    let (mut value, mut digits) = (0u32, 0);
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '0'..='9' if digits == 1 && value == 0 => return "IPv4 field has octet with leading zero".into(),
+            '0'..='9' => {
+                value = value.saturating_mul(10).saturating_add(letter.to_digit(10).unwrap_or(0));
+                digits += 1;
+                if value > 255 {
+                    return "IPv4 field has value >255".into();
+                }
+            }
+            '.' if digits == 0 || at + 1 == text.len() => {
+                return format!("IPv4 field must have at least one digit (at {:?})", &text[at..]);
+            }
+            '.' if fields == 4 => return "IPv4 address too long".into(),
+            '.' => (fields, value, digits) = (fields + 1, 0, 0),
+            _ => return format!("unexpected character (at {:?})", &text[at..]),
+        }
+    }
+    "IPv4 address too short".into()
 }
 
 fn range(text: &str) -> Result<Cidr, String> {
@@ -86,14 +122,18 @@ fn range(text: &str) -> Result<Cidr, String> {
     let found: IpAddr = bare.parse().map_err(|_| wrong(&format!("ParseAddr(\"{bare}\"): unable to parse IP")))?;
     let most = if found.is_ipv4() { 32 } else { 128 };
     let plain = length == "0" || !length.starts_with('0') && length.chars().all(|c| c.is_ascii_digit());
-    let bits = length.parse::<u8>().ok().filter(|_| plain).ok_or_else(|| wrong(&format!("bad bits after slash: \"{length}\"")))?;
+    let bits = length
+        .parse::<u8>()
+        .ok()
+        .filter(|_| plain)
+        .ok_or_else(|| wrong(&format!("bad bits after slash: \"{length}\"")))?;
     if bits > most {
         return Err(wrong("prefix length out of range"));
     }
     match found {
-        IpAddr::V6(six) if six.to_ipv4_mapped().is_some() => {
-            Err(format!("network address parse error during conversion from string: IPv4-mapped IPv6 address \"{text}\" is not allowed"))
-        }
+        IpAddr::V6(six) if six.to_ipv4_mapped().is_some() => Err(format!(
+            "network address parse error during conversion from string: IPv4-mapped IPv6 address \"{text}\" is not allowed"
+        )),
         other => Ok(Cidr(other, bits)),
     }
 }
@@ -160,7 +200,8 @@ fn is_link_local_unicast(one: &Ip) -> CelBool {
 
 fn is_global_unicast(one: &Ip) -> CelBool {
     let broadcast = matches!(one.0, IpAddr::V4(four) if four.is_broadcast());
-    (!one.0.is_unspecified() && !broadcast && !one.0.is_loopback() && !one.0.is_multicast() && !link_local(one.0)).into()
+    (!one.0.is_unspecified() && !broadcast && !one.0.is_loopback() && !one.0.is_multicast() && !link_local(one.0))
+        .into()
 }
 
 fn cidr(text: &CelString<'_>) -> Result<Cidr, ExecutionError> {
@@ -289,6 +330,7 @@ fn get_query(one: &Url) -> CelMap<'static> {
     for (key, value) in form_urlencoded::parse(one.query.as_bytes()) {
         found.entry(key.into_owned()).or_default().push(Box::new(CelString::from(value.into_owned())));
     }
-    let entries = found.into_iter().map(|(key, values)| (CelMapKey::from(key), Box::new(CelList::from(values)) as Box<dyn Val>));
+    let entries =
+        found.into_iter().map(|(key, values)| (CelMapKey::from(key), Box::new(CelList::from(values)) as Box<dyn Val>));
     CelMap::from(entries.collect::<HashMap<_, _>>())
 }

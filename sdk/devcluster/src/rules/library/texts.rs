@@ -27,7 +27,11 @@ fn find_all(text: &CelString<'_>, expression: &CelString<'_>) -> Result<CelList<
     find_some(text, expression, &(-1).into())
 }
 
-fn find_some(text: &CelString<'_>, expression: &CelString<'_>, most: &CelInt) -> Result<CelList<'static>, ExecutionError> {
+fn find_some(
+    text: &CelString<'_>,
+    expression: &CelString<'_>,
+    most: &CelInt,
+) -> Result<CelList<'static>, ExecutionError> {
     let most = usize::try_from(*most.inner()).unwrap_or(usize::MAX);
     let expression = compiled(expression)?;
     Ok(texts(expression.find_iter(text).take(most).map(|found| found.as_str().to_owned())))

@@ -27,7 +27,8 @@ impl Semver {
         let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
         let (numbers, before) = text.split_once('-').map_or((text, None), |(numbers, before)| (numbers, Some(before)));
         let number = |part: &str| -> Option<u64> {
-            let plain = !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
+            let plain =
+                !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()) && (part == "0" || !part.starts_with('0'));
             if plain { part.parse().ok() } else { None }
         };
         let numbers: Vec<u64> = numbers.split('.').map(number).collect::<Option<_>>()?;
@@ -57,12 +58,13 @@ impl Semver {
             (true, false) => Ordering::Greater,
             (false, true) => Ordering::Less,
             _ => {
-                let parts = self.before.iter().zip(&other.before).map(|(a, b)| match (a.parse::<u64>(), b.parse::<u64>()) {
-                    (Ok(a), Ok(b)) => a.cmp(&b),
-                    (Ok(_), Err(_)) => Ordering::Less,
-                    (Err(_), Ok(_)) => Ordering::Greater,
-                    _ => a.cmp(b),
-                });
+                let parts =
+                    self.before.iter().zip(&other.before).map(|(a, b)| match (a.parse::<u64>(), b.parse::<u64>()) {
+                        (Ok(a), Ok(b)) => a.cmp(&b),
+                        (Ok(_), Err(_)) => Ordering::Less,
+                        (Err(_), Ok(_)) => Ordering::Greater,
+                        _ => a.cmp(b),
+                    });
                 let first = parts.into_iter().find(|order| *order != Ordering::Equal);
                 first.unwrap_or_else(|| self.before.len().cmp(&other.before.len()))
             }
@@ -94,12 +96,28 @@ fn semver(text: &CelString<'_>) -> Result<Semver, ExecutionError> {
 }
 
 fn semver_loose(text: &CelString<'_>, loose: &CelBool) -> Result<Semver, ExecutionError> {
-    let why = match text.split('.').count() {
-        _ if text.is_empty() => "Version string empty".to_owned(),
-        0..3 => "No Major.Minor.Patch elements found".to_owned(),
-        _ => format!("Invalid character(s) found in version \"{}\"", text.inner()),
-    };
-    read(text, *loose.inner()).ok_or_else(|| failed(why))
+    read(text, *loose.inner()).ok_or_else(|| failed(wrong(text)))
+}
+
+/// The first part that is none of a version.
+fn wrong(text: &str) -> String {
+    let parts: Vec<&str> = text.splitn(3, '.').collect();
+    if text.is_empty() {
+        return "Version string empty".into();
+    }
+    if parts.len() < 3 {
+        return "No Major.Minor.Patch elements found".into();
+    }
+    for (part, name) in parts.iter().zip(["Major", "Minor", "Patch"]) {
+        let part = part.split(['-', '+']).next().unwrap_or_default();
+        if part.is_empty() || !part.chars().all(|c| c.is_ascii_digit()) {
+            return format!("Invalid character(s) found in {} number \"{part}\"", name.to_lowercase());
+        }
+        if part.len() > 1 && part.starts_with('0') {
+            return format!("{name} number must not contain leading zeroes \"{part}\"");
+        }
+    }
+    format!("Invalid character(s) found in prerelease \"{text}\"")
 }
 
 fn is_semver(text: &CelString<'_>) -> CelBool {
