@@ -85,7 +85,7 @@ pub(crate) fn error(error: &ApiError) -> Answer {
     if let Some(seconds) = error.retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    warn(answer, &error.warnings)
+    warn(answer, error.warnings())
 }
 
 /// Bodies of more bytes are packed for clients that take it.

@@ -121,7 +121,23 @@ pub(crate) fn after_write(state: &mut State, resource: &Resource, stored: &Store
         let name = stored.key.name.clone();
         state.chores.push_back(if namespace { Chore::Namespace(name) } else { Chore::Definition(name) });
     } else if &*resource.shelf == SHELF {
+        let group = value["spec"]["group"].clone();
         establish(state, resource, value);
+        settle_names(state, resource, &group);
+    }
+}
+
+/// Names that have become free go to the definitions that were refused them.
+fn settle_names(state: &mut State, resource: &Resource, group: &Value) {
+    let refused = |definition: &Value| {
+        let conditions = definition["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|c| c["type"] == "NamesAccepted" && c["status"] == "False")
+    };
+    let all: Vec<Value> = state.range(SHELF, "", None).map(|stored| stored.value()).collect();
+    for definition in all {
+        if definition["spec"]["group"] == *group && refused(&definition) && !object::is_deleting(&definition) {
+            establish(state, resource, definition);
+        }
     }
 }
 
@@ -364,8 +380,11 @@ pub(crate) fn is_free(object: &Value) -> bool {
 
 /// Stops serving a definition.
 pub(crate) fn retire(state: &mut State, name: &str) {
-    state.customs.remove(name);
+    let gone = state.customs.remove(name);
     state.terminating.remove(name);
+    if let (Some(gone), Some(resource)) = (gone, state.resource("apiextensions.k8s.io", "customresourcedefinitions")) {
+        settle_names(state, &resource, &gone.group.as_str().into());
+    }
     state.wake(name);
 }
 

@@ -7,12 +7,11 @@ mod decl;
 mod infer;
 mod library;
 mod names;
+mod told;
 mod types;
 mod values;
 
-use std::sync::Arc;
-
-use cel::objects::OptionalValue;
+use cel::common::types::CelOptional;
 use cel::{Context, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
 
@@ -214,14 +213,15 @@ impl Rule {
             return Ok(());
         }
         let mut context = Context::with_env(library::RUN.clone());
-        context.add_variable_from_value("self", convert(Some(node), value));
+        context.add_variable_as_val("self", convert(Some(node), value));
         let before = old.map(|old| convert(Some(node), old));
         if self.optional {
-            let before = before.map_or_else(OptionalValue::none, OptionalValue::of);
-            context.add_variable_from_value("oldSelf", Cel::Opaque(Arc::new(before)));
+            context.add_variable_as_val("oldSelf", Box::new(CelOptional::from(before)));
         } else if let Some(before) = before {
-            context.add_variable_from_value("oldSelf", before);
+            context.add_variable_as_val("oldSelf", before);
         }
+        // The object itself has no path.
+        let at = if path.is_empty() { "<nil>" } else { path };
         // What is large is not repeated.
         let of = if value.is_object() || value.is_array() { None } else { Some(value) };
         match self.program.execute(&context) {
@@ -236,7 +236,7 @@ impl Rule {
                     ),
                     Some(said) => format!("{said} evaluating rule: {rule}"),
                 };
-                Err(Failure::Error(Cause::invalid(path, &kind, &why)))
+                Err(Failure::Error(Cause::invalid(at, &kind, &why)))
             }
         }
     }
@@ -252,7 +252,11 @@ impl Rule {
             message => message.to_owned(),
         };
         let why = said.unwrap_or_else(own);
-        let at = if self.field.is_empty() { path.to_owned() } else { join(path, &self.field) };
+        let at = match (self.field.as_str(), path) {
+            ("", "") => "<nil>".to_owned(),
+            ("", path) => path.to_owned(),
+            (field, path) => join(path, field),
+        };
         match self.reason.as_str() {
             "FieldValueRequired" => Cause::required(&at, &why),
             "FieldValueForbidden" => Cause::forbidden(&at, &why),

@@ -1,31 +1,39 @@
 //! JSON values as rules see them: of the types that their schema says.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use base64::Engine;
-use cel::Value as Cel;
+use cel::common::types::{
+    CelBool, CelBytes, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelTimestamp,
+};
+use cel::common::value::Val;
 use serde_json::Value;
 
 use super::names;
-use crate::schema::validator::Validator;
+use super::told::Told;
+use crate::schema::validator::{List, Validator};
 
 /// A value of a schema's node.
-pub(super) fn convert(node: Option<&Validator>, value: &Value) -> Cel {
+pub(super) fn convert(node: Option<&Validator>, value: &Value) -> Box<dyn Val> {
     match value {
-        Value::Null => Cel::Null,
-        Value::Bool(flag) => Cel::Bool(*flag),
+        Value::Null => Box::new(CelNull),
+        Value::Bool(flag) => Box::new(CelBool::from(*flag)),
         Value::Number(number) => {
             let float = node.is_some_and(|node| node.types.iter().any(|t| **t == *"number"));
             match number.as_i64().filter(|_| !float) {
-                Some(whole) => Cel::Int(whole),
-                None => Cel::Float(number.as_f64().unwrap_or_default()),
+                Some(whole) => Box::new(CelInt::from(whole)),
+                None => Box::new(CelDouble::from(number.as_f64().unwrap_or_default())),
             }
         }
         Value::String(said) => text(node.and_then(|node| node.format.as_deref()), said),
         Value::Array(items) => {
             let item = node.and_then(|node| node.item.as_deref());
-            Cel::List(Arc::new(items.iter().map(|child| convert(item, child)).collect()))
+            let list = CelList::from(items.iter().map(|child| convert(item, child)).collect::<Vec<_>>());
+            match node.map(|node| &node.list) {
+                Some(List::Set) => Box::new(Told::set(list)),
+                Some(List::Map(keys)) => Box::new(Told::map(list, keys.clone())),
+                _ => Box::new(list),
+            }
         }
         Value::Object(map) => {
             let entries = map.iter().flat_map(|(key, child)| {
@@ -36,28 +44,33 @@ pub(super) fn convert(node: Option<&Validator>, value: &Value) -> Cel {
                 // Words of the language are fields even unescaped.
                 let word =
                     escaped.as_ref().filter(|escaped| !plain && **escaped == format!("__{key}__")).map(|_| key.clone());
-                let value = convert(field.or(rest), child);
-                escaped.into_iter().chain(word).map(move |name| (name, value.clone()))
+                escaped.into_iter().chain(word).map(move |name| (CelMapKey::from(name), convert(field.or(rest), child)))
             });
-            Cel::from(entries.collect::<HashMap<String, Cel>>())
+            Box::new(CelMap::from(entries.collect::<HashMap<_, _>>()))
         }
     }
 }
 
-fn text(format: Option<&str>, said: &str) -> Cel {
-    let typed = match format {
-        Some("date-time") => said.parse::<chrono::DateTime<chrono::FixedOffset>>().ok().map(Cel::Timestamp),
+fn text(format: Option<&str>, said: &str) -> Box<dyn Val> {
+    let typed: Option<Box<dyn Val>> = match format {
+        Some("date-time") => {
+            let at = said.parse::<chrono::DateTime<chrono::FixedOffset>>().ok();
+            at.map(|at| Box::new(CelTimestamp::from(at)) as _)
+        }
         Some("date") => {
             let midnight = said.parse::<chrono::NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
-            midnight.map(|at| Cel::Timestamp(at.and_utc().fixed_offset()))
+            midnight.map(|at| Box::new(CelTimestamp::from(at.and_utc().fixed_offset())) as _)
         }
-        Some("duration") => nanoseconds(said).map(|n| Cel::Duration(chrono::Duration::nanoseconds(n))),
+        Some("duration") => {
+            nanoseconds(said).map(|n| Box::new(CelDuration::from(chrono::Duration::nanoseconds(n))) as _)
+        }
         Some("byte") => {
-            base64::engine::general_purpose::STANDARD.decode(said).ok().map(|bytes| Cel::Bytes(Arc::new(bytes)))
+            let bytes = base64::engine::general_purpose::STANDARD.decode(said).ok();
+            bytes.map(|bytes| Box::new(CelBytes::from(bytes)) as _)
         }
         _ => None,
     };
-    typed.unwrap_or_else(|| Cel::String(Arc::new(said.to_owned())))
+    typed.unwrap_or_else(|| Box::new(CelString::from(said.to_owned())))
 }
 
 /// True for a duration as Go reads it.

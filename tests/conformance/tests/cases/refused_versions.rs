@@ -22,7 +22,9 @@ cases! {
     versions_that_differ_are_checked_each,
     versions_come_and_go,
     a_definition_that_becomes_wrong_is_refused,
-    conversion_by_webhook_is_taken;
+    conversion_by_webhook_is_taken,
+    names_become_free_with_their_definition,
+    names_that_are_given_up_become_free;
     outside: objects_are_converted_by_webhook = "webhooks are not called",
 }
 
@@ -411,5 +413,62 @@ async fn objects_are_converted_by_webhook(talk: &Talk) -> Result<()> {
     )
     .await?;
     talk.get(&talk.path(&format!("{}/v2", talk.group()), "widgets/one")).await?;
+    Ok(())
+}
+
+fn settled(answer: &motet_conformance::talk::Answer, accepted: &str) -> bool {
+    let conditions = answer.body["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().any(|c| c["type"] == "NamesAccepted" && c["status"] == accepted)
+}
+
+async fn names_become_free_with_their_definition(talk: &Talk) -> Result<()> {
+    talk.aside("/metadata/resourceVersion", "how many writes it takes differs");
+    talk.aside("/metadata/managedFields", "entries of the server's own are written one after another");
+    talk.define(&talk.widget(&json!({ "type": "object" }))).await?;
+    let names = [
+        ("gadgets", json!({ "plural": "gadgets", "kind": "Gadget", "singular": "widget" })),
+        ("gizmos", json!({ "plural": "gizmos", "kind": "Gizmo", "listKind": "WidgetList" })),
+        ("tools", json!({ "plural": "tools", "kind": "WidgetList" })),
+    ];
+    for (plural, names) in &names {
+        let mut definition = talk.definition(plural, "X", &json!([version("v1", &json!({ "storage": true }))]));
+        definition["spec"]["names"] = names.clone();
+        talk.ask(http::Method::POST, DEFINITIONS).json(&definition).unkept().send().await?;
+        talk.until(&format!("{DEFINITIONS}/{plural}.{}", talk.group()), "its conditions", |a| settled(a, "False"))
+            .await?;
+    }
+    talk.ask(http::Method::DELETE, &format!("{DEFINITIONS}/tools.{}", talk.group())).unkept().send().await?;
+    talk.ask(http::Method::DELETE, &format!("{DEFINITIONS}/gizmos.{}", talk.group())).unkept().send().await?;
+    talk.ask(http::Method::DELETE, &format!("{DEFINITIONS}/widgets.{}", talk.group())).unkept().send().await?;
+    let established = |a: &motet_conformance::talk::Answer| {
+        let conditions = a.body["status"]["conditions"].as_array();
+        settled(a, "True")
+            && conditions.into_iter().flatten().any(|c| c["type"] == "Established" && c["status"] == "True")
+    };
+    talk.until(&format!("{DEFINITIONS}/gadgets.{}", talk.group()), "its names", established).await?;
+    talk.served(&talk.path(&format!("{}/v1", talk.group()), "gadgets")).await
+}
+
+async fn names_that_are_given_up_become_free(talk: &Talk) -> Result<()> {
+    talk.aside("/metadata/resourceVersion", "how many writes it takes differs");
+    talk.aside("/metadata/managedFields", "entries of the server's own are written one after another");
+    let mut first = talk.widget(&json!({ "type": "object" }));
+    first["spec"]["names"]["shortNames"] = json!(["wd"]);
+    talk.define(&first).await?;
+    let mut second = talk.definition("gadgets", "Gadget", &json!([version("v1", &json!({ "storage": true }))]));
+    second["spec"]["names"]["shortNames"] = json!(["ga", "wd"]);
+    talk.ask(http::Method::POST, DEFINITIONS).json(&second).unkept().send().await?;
+    let at = |plural: &str| format!("{DEFINITIONS}/{plural}.{}", talk.group());
+    talk.until(&at("gadgets"), "its conditions", |a| settled(a, "False")).await?;
+    let change = json!({ "spec": { "names": { "shortNames": ["wi"] } } });
+    talk.ask(http::Method::PATCH, &at("widgets"))
+        .json(&change)
+        .header("content-type", patch::MERGE)
+        .unkept()
+        .send()
+        .await?;
+    talk.until(&at("gadgets"), "its names", |a| settled(a, "True")).await?;
+    talk.until(&at("widgets"), "its names", |a| a.body["status"]["acceptedNames"]["shortNames"] == json!(["wi"]))
+        .await?;
     Ok(())
 }

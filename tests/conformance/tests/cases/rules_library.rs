@@ -13,6 +13,8 @@ cases! {
     rules_on_urls,
     rules_on_expressions_and_formats,
     rules_on_lists_and_sets,
+    rules_on_lists_without_order,
+    rules_on_the_metadata_of_objects,
     rules_on_versions,
     rules_on_two_names,
     rules_on_dates_and_durations,
@@ -230,6 +232,73 @@ async fn rules_on_lists_and_sets(talk: &Talk) -> Result<()> {
     .map(|list| json!({ "l": list }))
     .collect();
     spec(talk, json!({ "l": field }), &values).await
+}
+
+async fn rules_on_lists_without_order(talk: &Talk) -> Result<()> {
+    let rules = |rules: &[&str]| rules.iter().map(|rule| json!({ "rule": rule })).collect::<Vec<Value>>();
+    let item = json!({ "type": "object", "required": ["k"], "properties": { "k": { "type": "string", "maxLength": 5 }, "v": { "type": "integer" } } });
+    let fields = json!({
+        "set": { "type": "array", "maxItems": 5, "x-kubernetes-list-type": "set", "items": { "type": "integer" }, "x-kubernetes-validations": rules(&["self != [1, 2]", "self + [3] == [1, 3] || self.size() != 1 || self[0] != 1", "!(4 in self)", "[5, 6] != self"]) },
+        "old": { "type": "array", "maxItems": 5, "x-kubernetes-list-type": "set", "items": { "type": "integer" }, "x-kubernetes-validations": rules(&["self == oldSelf"]) },
+        "map": { "type": "array", "maxItems": 5, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"], "items": item, "x-kubernetes-validations": rules(&["self == oldSelf", "(self + oldSelf).size() == self.size()"]) },
+        "plain": { "type": "array", "maxItems": 5, "items": { "type": "integer" }, "x-kubernetes-validations": rules(&["self == oldSelf"]) } });
+    let path =
+        talk.define(&talk.widget(
+            &json!({ "type": "object", "properties": { "spec": { "type": "object", "properties": fields } } }),
+        ))
+        .await?;
+    tried(
+        talk,
+        &path,
+        &[
+            json!({ "set": [7], "old": [1, 2, 3], "map": [{ "k": "a", "v": 1 }, { "k": "b" }], "plain": [1, 2] }),
+            json!({ "set": [2, 1] }),
+            json!({ "set": [1] }),
+            json!({ "set": [4] }),
+            json!({ "set": [6, 5] }),
+            json!({ "set": [5, 6] }),
+        ],
+    )
+    .await?;
+    for change in [
+        json!({ "old": [3, 2, 1] }),
+        json!({ "old": [1, 2] }),
+        json!({ "map": [{ "k": "b" }, { "k": "a", "v": 1 }] }),
+        json!({ "map": [{ "k": "b" }, { "k": "a", "v": 2 }] }),
+        json!({ "map": [{ "k": "b" }, { "k": "c" }] }),
+        json!({ "plain": [2, 1] }),
+    ] {
+        talk.patch(&format!("{path}/w0"), motet_conformance::talk::patch::MERGE, &json!({ "spec": change })).await?;
+    }
+    Ok(())
+}
+
+async fn rules_on_the_metadata_of_objects(talk: &Talk) -> Result<()> {
+    let rules = [
+        "self.metadata.name.startsWith('w')",
+        "self.kind == 'Widget' && self.apiVersion != ''",
+        "!has(self.metadata.generateName)",
+        "self.spec.n < 5 || self.metadata.name == 'w1'",
+    ];
+    let rules: Vec<Value> = rules.iter().map(|rule| json!({ "rule": rule })).collect();
+    let inner = json!({ "type": "object", "x-kubernetes-embedded-resource": true, "properties": { "spec": { "type": "object", "properties": { "x": { "type": "integer" } } } }, "x-kubernetes-validations": [{ "rule": "self.kind == 'Inner' && self.metadata.name != 'bad'" }] });
+    let schema = json!({ "type": "object", "required": ["spec"], "x-kubernetes-validations": rules, "properties": { "spec": { "type": "object", "required": ["n"], "properties": { "n": { "type": "integer" }, "o": inner } } } });
+    let path = talk.define(&talk.widget(&schema)).await?;
+    let object = |name: &str| json!({ "apiVersion": "v1", "kind": name, "metadata": { "name": if name == "Bad" { "bad" } else { "x" } } });
+    tried(
+        talk,
+        &path,
+        &[
+            json!({ "n": 1 }),
+            json!({ "n": 9 }),
+            json!({ "n": 9 }),
+            json!({ "n": 1, "o": object("Inner") }),
+            json!({ "n": 1, "o": object("Bad") }),
+        ],
+    )
+    .await?;
+    talk.post(&path, &json!({ "apiVersion": format!("{}/v1", talk.group()), "kind": "Widget", "metadata": { "name": "other" }, "spec": { "n": 1 } })).await?;
+    Ok(())
 }
 
 async fn rules_on_versions(talk: &Talk) -> Result<()> {

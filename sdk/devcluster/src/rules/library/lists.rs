@@ -95,8 +95,8 @@ fn last<'b, 'v>(given: Given<'b, 'v>) -> Gives<'b, 'v> {
 fn position<'b, 'v>(given: &Given<'b, 'v>, from_end: bool) -> Gives<'b, 'v> {
     let all = members(given.first())?;
     let item = given.get(1).ok_or_else(ExecutionError::missing_argument_or_target)?;
-    let is = |one: &Box<dyn Val + 'v>| one.equals(item.as_ref());
-    let found = if from_end { all.iter().rposition(is) } else { all.iter().position(is) };
+    let is = |one: &(dyn Val + 'v)| one.equals(item.as_ref());
+    let found = if from_end { all.iter().rposition(|one| is(&**one)) } else { all.iter().position(|one| is(&**one)) };
     Ok(CowVal::owned(CelInt::from(found.map_or(-1, |at| at as i64))))
 }
 
