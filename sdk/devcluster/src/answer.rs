@@ -1,8 +1,10 @@
 //! Builds HTTP answers.
 
 use std::convert::Infallible;
+use std::io::Write;
 
 use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 use futures::{Stream, StreamExt};
 use http::{HeaderValue, Response, header};
 use http_body::Frame;
@@ -62,10 +64,16 @@ pub(crate) fn missing() -> Answer {
     answer
 }
 
+/// Marks a body that goes on.
+#[derive(Debug, Clone, Copy)]
+struct Endless;
+
 /// A body that goes on: a watch.
 pub(crate) fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> Answer {
     let frames = chunks.map(|chunk| Ok(Frame::data(chunk)));
-    with(200, "application/json", StreamBody::new(frames).boxed_unsync())
+    let mut answer = with(200, "application/json", StreamBody::new(frames).boxed_unsync());
+    answer.extensions_mut().insert(Endless);
+    answer
 }
 
 /// The `Status` of an error.
@@ -77,12 +85,67 @@ pub(crate) fn error(error: &ApiError) -> Answer {
     if let Some(seconds) = error.retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    answer
+    warn(answer, error.warnings())
+}
+
+/// Bodies of more bytes are packed for clients that take it.
+const PACKED: usize = 128 * 1024;
+
+/// How a body is written in the end, whatever it says.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Finish {
+    /// With line breaks and indents.
+    pub(crate) pretty: bool,
+    /// Errors in YAML.
+    pub(crate) yaml: bool,
+    /// What is no error in YAML.
+    pub(crate) yaml_success: bool,
+    /// Large ones packed.
+    pub(crate) gzip: bool,
+}
+
+/// Gives a body its final form.
+pub(crate) async fn finish(answer: Answer, how: Finish) -> Answer {
+    let kind = answer.headers().get(header::CONTENT_TYPE).cloned();
+    let kind = kind.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let (json, failed) = (kind.starts_with("application/json"), answer.status().as_u16() >= 400);
+    let yaml = if failed { how.yaml } else { how.yaml_success };
+    let untouched = !how.pretty && !how.gzip && !yaml;
+    if untouched || !(json || kind == "application/yaml") || answer.extensions().get::<Endless>().is_some() {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let Ok(collected) = body.collect().await;
+    let mut bytes = collected.to_bytes();
+    if kind == "application/json" && yaml {
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        bytes = Bytes::from(serde_yaml::to_string(&value).unwrap_or_default());
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/yaml"));
+    } else if json && how.pretty {
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        bytes = Bytes::from(serde_json::to_vec_pretty(&value).unwrap_or_default());
+    }
+    if how.gzip && bytes.len() > PACKED {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        // Nothing fails that is written to memory.
+        if packer.write_all(&bytes).is_ok()
+            && let Ok(packed) = packer.finish()
+        {
+            bytes = Bytes::from(packed);
+            parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            parts.headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
+    }
+    Response::from_parts(parts, Full::new(bytes).boxed_unsync())
 }
 
 /// Adds a `Warning` header per text, as kubectl prints them.
 pub(crate) fn warn(mut answer: Answer, warnings: &[String]) -> Answer {
-    for warning in warnings {
+    for (i, warning) in warnings.iter().enumerate() {
+        // Nobody is told twice; what does not fit into a header is not told at all.
+        if warnings[..i].contains(warning) || warning.contains(char::is_control) {
+            continue;
+        }
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             answer.headers_mut().append(header::WARNING, value);

@@ -3,6 +3,7 @@
 use http::{HeaderMap, Method, header, request::Parts};
 
 use crate::access::{Caller, impersonation};
+use crate::answer::Finish;
 use crate::error::ApiError;
 use crate::protobuf;
 
@@ -16,6 +17,8 @@ pub(crate) struct Ask {
     pub(crate) accept: String,
     pub(crate) content_type: String,
     pub(crate) user_agent: String,
+    /// How bodies may be packed.
+    encodings: String,
     pub(crate) token: Option<String>,
     /// In whose name the request is to be answered.
     pub(crate) wanted: Result<Option<Caller>, ApiError>,
@@ -137,6 +140,7 @@ impl Ask {
             accept: text(&parts.headers, header::ACCEPT),
             content_type: text(&parts.headers, header::CONTENT_TYPE),
             user_agent: text(&parts.headers, header::USER_AGENT),
+            encodings: text(&parts.headers, header::ACCEPT_ENCODING),
             token: bearer(&token),
             wanted: impersonation::wanted(&parts.headers),
         }
@@ -190,6 +194,24 @@ impl Ask {
         choices(&self.accept).into_iter().find(|choice| render(choice).is_some()).is_some_and(|c| media(c) == YAML)
     }
 
+    /// How the answer's body is written in the end.
+    pub(crate) fn finish(&self) -> Finish {
+        let plain = choices(&self.accept).into_iter().find(|choice| writes_status(choice));
+        let parameter = |name: &str| plain.is_some_and(|choice| choice.split(';').any(|p| p.trim() == name));
+        let human = ["curl", "Wget", "Mozilla/5.0"].iter().any(|agent| self.user_agent.starts_with(agent));
+        let pretty = match self.query.get("pretty") {
+            "" => human,
+            said => matches!(said, "1" | "t" | "T" | "true" | "TRUE" | "True"),
+        };
+        let object = matches!(self.target, Target::Resource(_)) || !self.path.starts_with("/openapi");
+        Finish {
+            pretty: object && (pretty || parameter("pretty=1")),
+            yaml: plain.is_some_and(|choice| media(choice) == YAML),
+            yaml_success: object && self.yaml(),
+            gzip: object && self.encodings.split(',').any(|token| token.trim() == "gzip"),
+        }
+    }
+
     fn include(&self) -> Result<Include, ApiError> {
         match self.query.get("includeObject") {
             "" | "Metadata" => Ok(Include::Metadata),
@@ -218,6 +240,12 @@ pub(crate) fn choices(accept: &str) -> Vec<&str> {
     };
     all.sort_by_key(weight);
     all
+}
+
+/// True for a form that errors are written in: as they are, not as anything else.
+fn writes_status(choice: &str) -> bool {
+    let other = |p: &str| ["as=", "g=", "v="].iter().any(|name| p.trim().starts_with(name));
+    matches!(media(choice), JSON | YAML | "*/*" | "application/*") && !choice.split(';').skip(1).any(other)
 }
 
 fn render(choice: &str) -> Option<Render> {

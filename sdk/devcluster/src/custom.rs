@@ -28,8 +28,8 @@ pub(crate) fn prepare(write: &Write<'_>, body: &mut Value) -> Result<(), ApiErro
     Ok(())
 }
 
-/// What is wrong with an object; `old` is what it replaces.
-pub(crate) fn check(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec<Cause> {
+/// What is wrong with an object; `old` is what it replaces. What was wrong before and has not changed is warned of.
+pub(crate) fn check(write: &Write<'_>, body: &Value, old: Option<&Value>, warnings: &mut Vec<String>) -> Vec<Cause> {
     let Some(validator) = &write.version.validator else { return Vec::new() };
     let mut causes = check::check(validator, body, old);
     causes.extend(embedded::check(validator, body));
@@ -46,7 +46,9 @@ pub(crate) fn check(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec
                 field: "<nil>".into(),
             });
         } else {
-            causes.extend(rules::check(validator, body, old));
+            let broken = rules::check(validator, body, old, true);
+            causes.extend(broken.causes);
+            warnings.extend(broken.tolerated.iter().map(|cause| format!("{}: {}", cause.field, cause.message)));
         }
     }
     causes

@@ -11,10 +11,18 @@ use crate::apply::{self, Reach};
 use crate::error::Cause;
 use crate::object;
 use crate::resources::{Resource, Scale, StatusReset, Version};
-use crate::schema::{openapi, validator};
+use crate::schema::builtin::BUILTIN;
+use crate::schema::{Type, fill, formats, openapi, settle, validator};
 use crate::store::{Chore, State, Stored};
 
 mod check;
+mod conversion;
+mod defaults;
+mod keywords;
+mod lists;
+pub(crate) mod path;
+mod structural;
+mod version;
 
 /// Holds a definition while its objects go.
 const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -48,12 +56,12 @@ pub(crate) fn check(resource: &Resource, object: &Value, old: Option<&Value>) ->
     if &*resource.shelf != SHELF {
         return Vec::new();
     }
-    let mut causes = check::check(object);
-    if let Some(old) = old {
-        causes.retain(|cause| cause.field != "metadata.name");
-        causes.extend(check::immutable(old, object));
-    }
-    causes
+    check::check(object, old)
+}
+
+/// Checks the status of a definition; nothing for other kinds.
+pub(crate) fn check_status(resource: &Resource, object: &Value) -> Vec<Cause> {
+    if &*resource.shelf == SHELF { check::status(object) } else { Vec::new() }
 }
 
 /// Fills in what a definition may leave out; nothing for other kinds.
@@ -61,10 +69,20 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
     if &*resource.shelf != SHELF || !object["spec"].is_object() {
         return;
     }
-    if text(&object["spec"]["names"]["kind"]).is_empty() {
-        return;
+    for version in object["spec"]["versions"].as_array_mut().into_iter().flatten() {
+        if let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") {
+            tidy(schema);
+        }
     }
-    object["spec"]["names"] = names(&object["spec"]);
+    if object["spec"]["conversion"]["webhook"]["clientConfig"]["service"].is_object() {
+        let service = &mut object["spec"]["conversion"]["webhook"]["clientConfig"]["service"];
+        if service["port"].is_null() {
+            service["port"] = 443.into();
+        }
+    }
+    if !text(&object["spec"]["names"]["kind"]).is_empty() {
+        object["spec"]["names"] = names(&object["spec"]);
+    }
     if object["spec"]["conversion"].is_null() {
         object["spec"]["conversion"] = json!({ "strategy": "None" });
     }
@@ -103,7 +121,23 @@ pub(crate) fn after_write(state: &mut State, resource: &Resource, stored: &Store
         let name = stored.key.name.clone();
         state.chores.push_back(if namespace { Chore::Namespace(name) } else { Chore::Definition(name) });
     } else if &*resource.shelf == SHELF {
+        let group = value["spec"]["group"].clone();
         establish(state, resource, value);
+        settle_names(state, resource, &group);
+    }
+}
+
+/// Names that have become free go to the definitions that were refused them.
+fn settle_names(state: &mut State, resource: &Resource, group: &Value) {
+    let refused = |definition: &Value| {
+        let conditions = definition["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|c| c["type"] == "NamesAccepted" && c["status"] == "False")
+    };
+    let all: Vec<Value> = state.range(SHELF, "", None).map(|stored| stored.value()).collect();
+    for definition in all {
+        if definition["spec"]["group"] == *group && refused(&definition) && !object::is_deleting(&definition) {
+            establish(state, resource, definition);
+        }
     }
 }
 
@@ -196,7 +230,8 @@ fn custom(object: &Value) -> Resource {
     let (spec, names) = (&object["spec"], names(&object["spec"]));
     let (group, plural) = (text(&spec["group"]), text(&names["plural"]));
     let listed = spec["versions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut versions: Vec<Version> = listed.iter().filter(|v| v["served"] == true).map(version).collect();
+    let served = listed.iter().filter(|v| v["served"] == true);
+    let mut versions: Vec<Version> = served.map(|v| Version { warning: deprecated(spec, v), ..version(v) }).collect();
     versions.sort_by_key(|v| std::cmp::Reverse(rank(&v.name)));
     let fields = listed.iter().flat_map(|v| v["selectableFields"].as_array().into_iter().flatten());
     let (storage, kind) = (listed.iter().find(|v| v["storage"] == true), text(&names["kind"]));
@@ -220,7 +255,72 @@ fn custom(object: &Value) -> Resource {
         hash: hash.unwrap_or_default(),
         status: StatusReset::Generation,
         selectable,
+        unconverted: storage.filter(|_| spec["conversion"]["strategy"] == "Webhook").map(|v| text(&v["name"])),
     }
+}
+
+/// What everybody is told who uses a deprecated version.
+fn deprecated(spec: &Value, version: &Value) -> Option<String> {
+    if version["deprecated"] != true {
+        return None;
+    }
+    if let Some(said) = version["deprecationWarning"].as_str() {
+        return Some(said.to_owned());
+    }
+    let (group, name, kind) = (text(&spec["group"]), text(&version["name"]), text(&spec["names"]["kind"]));
+    let said = format!("{group}/{name} {kind} is deprecated");
+    let others = spec["versions"].as_array().into_iter().flatten();
+    let newer = others.filter(|v| v["served"] == true && v["deprecated"] != true).map(|v| text(&v["name"]));
+    let newest = newer.filter(|other| rank(other) > rank(&name)).max_by_key(|other| rank(other));
+    Some(newest.map_or(said.clone(), |newest| format!("{said}; use {group}/{newest} {kind}")))
+}
+
+/// Brings the schemas inside of a schema to the form in which they are kept: their types say nothing of them.
+fn tidy(schema: &mut Value) {
+    let id = BUILTIN.names.get("apiextensions.v1.JSONSchemaProps").copied().unwrap_or_default();
+    let ty = Type { schema: &BUILTIN.schema, id };
+    let Some(map) = schema.as_object_mut() else { return };
+    for (key, inner) in map.iter_mut() {
+        match (key.as_str(), inner) {
+            ("items" | "additionalProperties", inner @ Value::Object(_)) => {
+                fill::prune(ty, inner);
+                fill::drop_nulls(ty, inner);
+                settle::settle(ty, inner);
+                tidy(inner);
+            }
+            ("not", inner) => tidy(inner),
+            ("items" | "allOf" | "anyOf" | "oneOf", Value::Array(all)) => all.iter_mut().for_each(tidy),
+            ("properties" | "patternProperties" | "definitions", Value::Object(all)) => all.values_mut().for_each(tidy),
+            _ => {}
+        }
+    }
+}
+
+/// Texts of formats that nothing checks, where no such were before.
+pub(crate) fn warnings(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<String> {
+    if &*resource.shelf != SHELF {
+        return Vec::new();
+    }
+    let of = |definition: &Value| {
+        let mut found = Vec::new();
+        let versions = definition["spec"]["versions"].as_array();
+        for version in versions.into_iter().flatten() {
+            unchecked_formats(&version["schema"]["openAPIV3Schema"], &mut found);
+        }
+        found
+    };
+    let before = old.map(of).unwrap_or_default();
+    let new = of(object).into_iter().filter(|format| !before.contains(format));
+    new.map(|format| format!("unrecognized format {}", Value::from(format))).collect()
+}
+
+fn unchecked_formats(schema: &Value, out: &mut Vec<String>) {
+    keywords::each(schema, &mut |schema| {
+        let format = text(&schema["format"]);
+        if !format.is_empty() && !formats::known(&format, &text(&schema["type"])) && !out.contains(&format) {
+            out.push(format);
+        }
+    });
 }
 
 /// The verbs of custom resources in the order that discovery has them.
@@ -257,6 +357,7 @@ fn version(listed: &Value) -> Version {
         columns: listed["additionalPrinterColumns"].as_array().cloned().unwrap_or_default(),
         validator: Some(Arc::new(validator::compile(source))),
         source: source.clone(),
+        warning: None,
     }
 }
 
@@ -279,8 +380,11 @@ pub(crate) fn is_free(object: &Value) -> bool {
 
 /// Stops serving a definition.
 pub(crate) fn retire(state: &mut State, name: &str) {
-    state.customs.remove(name);
+    let gone = state.customs.remove(name);
     state.terminating.remove(name);
+    if let (Some(gone), Some(resource)) = (gone, state.resource("apiextensions.k8s.io", "customresourcedefinitions")) {
+        settle_names(state, &resource, &gone.group.as_str().into());
+    }
     state.wake(name);
 }
 

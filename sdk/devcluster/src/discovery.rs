@@ -22,7 +22,16 @@ pub(crate) fn answer(core: &Core, ask: &Ask, segments: &[String]) -> Result<Answ
     let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
     match parts.as_slice() {
         [] => Ok(answer::json(200, &paths(&resources()))),
-        ["version"] => Ok(answer::json(200, &version())),
+        ["version"] => {
+            let takes = |choice: &str| {
+                ["*/*", "application/*", "application/json"]
+                    .contains(&choice.split(';').next().unwrap_or_default().trim())
+            };
+            if !ask.accept.is_empty() && !ask.accept.split(',').any(takes) {
+                return Err(ApiError::json_only());
+            }
+            Ok(answer::json(200, &version()))
+        }
         [check @ ("healthz" | "livez" | "readyz")] if !ask.path.ends_with('/') => Ok(health(check, ask)),
         ["healthz" | "livez" | "readyz", "ping" | "etcd" | "log"] => Ok(answer::text(200, "ok")),
         ["api"] if aggregated(ask)? => Ok(answer::json_as(AGGREGATED, &aggregate(&resources(), true))),

@@ -38,7 +38,13 @@ pub(crate) struct ApiError {
     pub(crate) retry_after: Option<u32>,
     /// A token with which an expired list goes on.
     pub(crate) resume: Option<String>,
+    /// What was warned of before it went wrong; boxed, as hardly any error has it.
+    pub(crate) before: Option<Box<Warnings>>,
 }
+
+/// Warnings ahead of an error.
+#[derive(Debug, Clone)]
+pub(crate) struct Warnings(Vec<String>);
 
 /// The plural and group that error texts and details name.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +71,7 @@ impl Named<'_> {
 
 impl ApiError {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: None, retry_after: None, resume: None }
+        Self { code, reason, message: message.into(), details: None, retry_after: None, resume: None, before: None }
     }
 
     fn of(code: u16, reason: &'static str, what: Named<'_>, message: String) -> Self {
@@ -219,6 +225,12 @@ impl ApiError {
         Self { details: Some(json!({})), ..Self::new(406, "NotAcceptable", message) }
     }
 
+    /// A path that is only answered in JSON.
+    pub(crate) fn json_only() -> Self {
+        let message = "406: Not Acceptable\n\nAvailable representations: application/json";
+        Self { details: Some(json!({})), ..Self::new(406, "NotAcceptable", message) }
+    }
+
     /// A patch in none of the forms of patches.
     pub(crate) fn unsupported_patch() -> Self {
         Self { details: Some(json!({})), ..Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type") }
@@ -269,6 +281,17 @@ impl ApiError {
         };
         let message = format!("{what}forbidden: {why}");
         Self { details: Some(details), ..Self::new(403, "Forbidden", message) }
+    }
+
+    /// The same after warnings.
+    pub(crate) fn after(mut self, warnings: Vec<String>) -> Self {
+        self.before = if warnings.is_empty() { None } else { Some(Box::new(Warnings(warnings))) };
+        self
+    }
+
+    /// What was warned of before it went wrong.
+    pub(crate) fn warnings(&self) -> &[String] {
+        self.before.as_ref().map(|before| before.0.as_slice()).unwrap_or_default()
     }
 
     /// The `Status` object that says it.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::go;
+use crate::strict;
 use crate::write::Write;
 
 /// The patch types besides apply.
@@ -17,6 +18,9 @@ pub(crate) enum Kind {
     Strategic,
 }
 
+/// The forms of patches of custom resources.
+pub(crate) const CUSTOM_FORMS: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 /// More operations than that are refused.
 const MOST_OPERATIONS: usize = 10_000;
 
@@ -28,11 +32,11 @@ pub(crate) fn apply(
     bytes: &[u8],
 ) -> Result<(Value, Vec<String>), ApiError> {
     let mut out = live.clone();
-    let mut odd = Vec::new();
+    let odd;
     match kind {
         Kind::Json => {
             let operations = operations(bytes)?;
-            odd = unknown_members(&operations);
+            odd = [twice(bytes, "json patch "), unknown_members(&operations)].concat();
             json::apply(&mut out, &operations).ok_or_else(ApiError::unprocessable)?;
         }
         Kind::Merge => {
@@ -42,11 +46,10 @@ pub(crate) fn apply(
                 return Err(ApiError::bad_request("Invalid JSON Patch"));
             }
             merge(&mut out, &patch);
+            odd = twice(bytes, "");
         }
         Kind::Strategic if write.resource.custom => {
-            return Err(ApiError::unsupported_media(
-                "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-            ));
+            return Err(ApiError::unsupported_media(CUSTOM_FORMS));
         }
         Kind::Strategic => {
             check(bytes, "")?;
@@ -54,9 +57,16 @@ pub(crate) fn apply(
             if let Value::Object(target) = &mut out {
                 strategic::merge(Some(write.version.ty()), target, patch)?;
             }
+            odd = twice(bytes, "");
         }
     }
     Ok((out, odd))
+}
+
+/// Fields of a patch that stand twice.
+fn twice(bytes: &[u8], of: &str) -> Vec<String> {
+    let met = strict::fields(bytes).into_iter().filter(|met| met.again);
+    met.map(|met| format!("{of}duplicate field \"{}\"", met.path)).collect()
 }
 
 fn check(bytes: &[u8], prefix: &str) -> Result<(), ApiError> {

@@ -64,6 +64,36 @@ impl Quantity {
         self.nanos < 0
     }
 
+    /// A whole number.
+    pub(crate) fn whole(number: i64) -> Self {
+        Self { nanos: i128::from(number) * NANO, family: Family::Decimal }
+    }
+
+    /// The sum; none where it is too large.
+    pub(crate) fn plus(self, other: Self) -> Option<Self> {
+        Some(Self { nanos: self.nanos.checked_add(other.nanos)?, family: self.family })
+    }
+
+    /// The same below nothing.
+    pub(crate) fn negated(self) -> Self {
+        Self { nanos: -self.nanos, family: self.family }
+    }
+
+    /// -1, 0 or 1.
+    pub(crate) fn sign(self) -> i8 {
+        self.nanos.signum() as i8
+    }
+
+    /// The number, if it is whole and of 64 bits.
+    pub(crate) fn as_integer(self) -> Option<i64> {
+        if self.is_whole() { i64::try_from(self.nanos / NANO).ok() } else { None }
+    }
+
+    /// The number, as near as a float comes to it.
+    pub(crate) fn as_float(self) -> f64 {
+        self.nanos as f64 / NANO as f64
+    }
+
     /// True for a number without a fraction.
     pub(crate) fn is_whole(self) -> bool {
         self.nanos % NANO == 0

@@ -34,6 +34,8 @@ pub(crate) struct Resource {
     pub(crate) status: StatusReset,
     /// What objects of this kind have besides metadata.name and metadata.namespace to select by.
     pub(crate) selectable: Vec<String>,
+    /// The version that objects are stored in, where only a webhook could make another of it.
+    pub(crate) unconverted: Option<String>,
 }
 
 /// Whether objects have a generation, and what raises it.
@@ -59,6 +61,8 @@ pub(crate) struct Version {
     pub(crate) validator: Option<Arc<Validator>>,
     /// The schema as its author wrote it, for OpenAPI; null for built-in kinds.
     pub(crate) source: Value,
+    /// What everybody is told who uses it.
+    pub(crate) warning: Option<String>,
 }
 
 /// Where the scale subresource reads and writes, as paths of field names.
@@ -134,6 +138,7 @@ fn builtin(row: &'static Row) -> Resource {
         columns: Vec::new(),
         validator: None,
         source: Value::Null,
+        warning: None,
     };
     Resource {
         group: row.group.into(),
@@ -152,6 +157,7 @@ fn builtin(row: &'static Row) -> Resource {
         hash: row.hash.into(),
         status: if has_generation(row.plural) { StatusReset::Generation } else { StatusReset::None },
         selectable: selectable(row.group, row.plural).iter().map(|s| (*s).to_owned()).collect(),
+        unconverted: None,
     }
 }
 

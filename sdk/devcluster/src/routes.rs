@@ -35,7 +35,6 @@ use crate::write::{self, Done, Unknown, Write};
 
 /// The forms of bodies, as messages list them.
 const FORMS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-const CUSTOM_FORMS: &str = "application/json, application/yaml";
 
 /// The largest body a kube-apiserver takes.
 const LARGEST: usize = 3 * 1024 * 1024;
@@ -55,7 +54,7 @@ pub(crate) async fn answer(core: Arc<Core>, peer: &Peer, request: Request<Incomi
         core.wake_reaper();
     }
     core.ledger.note(&ask, answer.status().as_u16());
-    answer
+    answer::finish(answer, ask.finish()).await
 }
 
 async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, ApiError>) -> Result<Answer, ApiError> {
@@ -75,16 +74,23 @@ async fn respond(core: &Arc<Core>, peer: &Peer, ask: &Ask, body: Result<Bytes, A
             if resource.version(&place.version).is_none() {
                 return Err(if resource.custom { ApiError::no_such_path() } else { ApiError::no_such_resource() });
             }
-            let endpoints = resource.group.is_empty() && resource.plural == "endpoints";
+            let warning = deprecated(&resource, place, ask);
             let answer = serve(Call { core, ask, place, caller: Arc::new(caller), resource }, &body?).await;
-            if !endpoints {
-                return answer;
-            }
-            let warning = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+            let Some(warning) = warning else { return answer };
             let answer = answer.unwrap_or_else(|error| answer::error(&error));
-            Ok(answer::warn(answer, &[warning.to_owned()]))
+            Ok(answer::warn(answer, &[warning]))
         }
     }
+}
+
+/// What everybody is told who asks for this.
+fn deprecated(resource: &Resource, place: &Place, ask: &Ask) -> Option<String> {
+    if resource.group.is_empty() && resource.plural == "endpoints" {
+        return Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".into());
+    }
+    let elsewhere = resource.namespaced == place.namespace.is_empty()
+        && !(resource.namespaced && place.name.is_empty() && is_read(ask.verb()));
+    resource.version(&place.version).and_then(|version| version.warning.clone()).filter(|_| !elsewhere)
 }
 
 /// Who sent the request, or in whose name it is to be answered; 401 or 403 where that or the request itself is not allowed.
@@ -145,6 +151,9 @@ async fn serve(call: Call<'_>, body: &[u8]) -> Result<Answer, ApiError> {
         return if ask.method == Method::POST { call.request_token(body) } else { Err(ApiError::method_not_allowed()) };
     }
     call.check_subresource()?;
+    if call.resource.unconverted.as_ref().is_some_and(|stored| *stored != place.version) {
+        return Err(ApiError::not_implemented("conversion by webhooks: only the stored version is served"));
+    }
     match (&ask.method, place.name.is_empty()) {
         (&Method::GET | &Method::HEAD, true) => call.list().await,
         (&Method::GET, false) if place.watched => call.list().await,
@@ -270,11 +279,6 @@ impl Call<'_> {
         Ok(answer::bytes(code, self.view(render).object(stored), self.ask.yaml()))
     }
 
-    /// The forms that bodies of this kind may have.
-    fn forms(&self) -> &'static str {
-        if self.resource.custom { CUSTOM_FORMS } else { FORMS }
-    }
-
     /// Reads a body in JSON, YAML or protobuf.
     fn decode(&self, bytes: &[u8]) -> Result<Value, ApiError> {
         let media = self.ask.content_type.split(';').next().unwrap_or_default().trim();
@@ -282,7 +286,7 @@ impl Call<'_> {
             "" | "application/json" => self.json(bytes),
             "application/yaml" | "application/apply-patch+yaml" => yaml(bytes),
             protobuf::MEDIA if !self.resource.custom => protobuf::decode(bytes),
-            _ => Err(ApiError::unsupported_media(self.forms())),
+            _ => Err(ApiError::unsupported_media(FORMS)),
         }
     }
 
@@ -379,7 +383,7 @@ impl Call<'_> {
             "application/merge-patch+json" => patch::Kind::Merge,
             "application/strategic-merge-patch+json" => patch::Kind::Strategic,
             "application/apply-patch+yaml" => return self.apply(bytes),
-            "application/apply-patch+cbor" => return Err(ApiError::not_implemented("patches in CBOR")),
+            _ if self.resource.custom => return Err(ApiError::unsupported_media(patch::CUSTOM_FORMS)),
             _ => return Err(ApiError::unsupported_patch()),
         };
         self.written(|state, write| match self.place.subresource.as_str() {

@@ -1,18 +1,29 @@
-//! Rules in CEL (`x-kubernetes-validations`): compiled with the definition, held against every write.
+//! Rules in CEL (`x-kubernetes-validations`): checked with the definition, compiled once, held against every write.
 
-mod known;
+pub(crate) mod budget;
+mod calls;
+mod cost;
+mod decl;
+mod infer;
+mod library;
+mod names;
+mod told;
+mod types;
+mod values;
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
-
-use cel::objects::OptionalValue;
-use cel::{Context, Env, Program, Value as Cel, extensions};
+use cel::common::types::CelOptional;
+use cel::{Context, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
 
+use self::types::Type;
+use self::values::convert;
 use crate::error::Cause;
 use crate::schema::fill::join;
 use crate::schema::lists;
 use crate::schema::validator::{List, Validator};
+
+/// Bytes of the longest message that an expression makes.
+const LONGEST: usize = 5 * 1024;
 
 /// One rule of a schema node.
 pub(crate) struct Rule {
@@ -34,37 +45,91 @@ impl std::fmt::Debug for Rule {
     }
 }
 
-/// The functions that rules can call, shared by all clusters.
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut env = Env::stdlib();
-    // None of them is declared twice, which is all that could fail.
-    let _ = env.add_extension(extensions::strings);
-    let _ = env.add_extension(extensions::lists);
-    let _ = env.add_extension(extensions::math);
-    Arc::new(env)
-});
+fn text(listed: &Value, name: &str) -> String {
+    listed.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned()
+}
 
-/// Compiles one rule of a node, or says why it cannot be.
-pub(crate) fn compile(node: &Validator, root: bool, listed: &Value) -> Result<Rule, String> {
-    let text = |name: &str| listed.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-    let program = |source: &str| -> Result<Program, String> {
-        let program = ENVIRONMENT.compile(source).map_err(|error| format!("compilation failed: {error}"))?;
-        known::check(node, root, &program)?;
-        Ok(program)
-    };
-    let source = text("rule");
+/// Compiles one rule of a schema that has been accepted; none if it does not compile.
+pub(crate) fn compile(schema: &Value, listed: &Value) -> Option<Rule> {
+    let program = |source: &str| library::RUN.compile(source).ok();
+    let (source, expression, path) =
+        (text(listed, "rule"), text(listed, "messageExpression"), text(listed, "fieldPath"));
     let compiled = program(&source)?;
-    let message_expression = text("messageExpression");
-    Ok(Rule {
+    let field = crate::definitions::path::follow(&path, schema, true).map(|(found, _)| found);
+    Some(Rule {
         transition: compiled.references().has_variable("oldSelf"),
         program: compiled,
-        message_program: if message_expression.is_empty() { None } else { Some(program(&message_expression)?) },
-        message: text("message"),
-        reason: text("reason"),
-        field: text("fieldPath").trim_start_matches('.').to_owned(),
+        message_program: if expression.is_empty() { None } else { program(&expression) },
+        message: text(listed, "message"),
+        reason: text(listed, "reason"),
+        field: field.unwrap_or_default(),
         optional: listed.get("optionalOldSelf").and_then(Value::as_bool).unwrap_or(false),
         source,
     })
+}
+
+/// What there is to say of a rule before it is accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Studied {
+    /// Why it does not compile.
+    pub(crate) error: Option<String>,
+    /// Why the expression of its message does not.
+    pub(crate) message_error: Option<String>,
+    pub(crate) uses_old: bool,
+    /// The most it can cost, for one value.
+    pub(crate) cost: u64,
+    /// The most its message can cost.
+    pub(crate) message_cost: Option<u64>,
+    /// So many values of its kind fit into a request.
+    pub(crate) values: u64,
+}
+
+/// Studies all rules of a schema's node; `object`: its values have kind, version and metadata.
+pub(crate) fn study(schema: &Value, object: bool) -> Result<Vec<Studied>, String> {
+    let own = decl::of(schema, object).ok_or("unable to convert structural schema to CEL declarations")?;
+    let rules = schema.get("x-kubernetes-validations").and_then(Value::as_array);
+    Ok(rules.into_iter().flatten().map(|listed| study_one(&own, listed)).collect())
+}
+
+fn study_one(own: &decl::Decl, listed: &Value) -> Studied {
+    let optional = listed.get("optionalOldSelf").and_then(Value::as_bool).unwrap_or(false);
+    let mut studied = Studied { values: own.times(), ..Studied::default() };
+    let examine = |source: &str| -> Result<(Type<'_>, bool, u64), String> {
+        let program = library::CHECKED.compile(source).map_err(|error| error.to_string())?;
+        let (inferred, result) = infer::infer(program.expression(), own, optional)?;
+        Ok((result, inferred.uses_old, cost::most(program.expression(), own, &inferred)))
+    };
+    match examine(&text(listed, "rule")) {
+        Err(why) => studied.error = Some(format!("compilation failed: {why}")),
+        Ok((Type::Bool, uses_old, cost)) => (studied.uses_old, studied.cost) = (uses_old, cost),
+        Ok(_) => studied.error = Some("cel expression must evaluate to a bool".into()),
+    }
+    let expression = text(listed, "messageExpression");
+    if studied.error.is_none() && !expression.is_empty() {
+        match examine(&expression) {
+            Err(why) => studied.message_error = Some(format!("messageExpression compilation failed: {why}")),
+            Ok((Type::Text, _, cost)) => studied.message_cost = Some(cost),
+            Ok(_) => studied.message_error = Some("messageExpression must evaluate to a string".into()),
+        }
+    }
+    studied
+}
+
+/// A rule as errors repeat it: a struct of Go as JSON.
+pub(crate) fn go_struct(listed: &Value) -> String {
+    let json = |name: &str, absent: &str| match listed.get(name) {
+        None | Some(Value::Null) => absent.to_owned(),
+        Some(value) => value.to_string().replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e"),
+    };
+    format!(
+        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{},\"FieldPath\":{},\"OptionalOldSelf\":{}}}",
+        json("rule", "\"\""),
+        json("message", "\"\""),
+        json("messageExpression", "\"\""),
+        json("reason", "null"),
+        json("fieldPath", "\"\""),
+        json("optionalOldSelf", "null")
+    )
 }
 
 /// True if any rule is somewhere in the schema.
@@ -74,23 +139,37 @@ pub(crate) fn any(node: &Validator) -> bool {
         || [&node.rest, &node.item].into_iter().flatten().any(|child| any(child))
 }
 
-/// Every rule that does not hold. What has not changed is tolerated.
-pub(crate) fn check(node: &Validator, value: &Value, old: Option<&Value>) -> Vec<Cause> {
-    let mut causes = Vec::new();
-    at(node, value, old, false, "", &mut causes);
-    causes
+/// What does not hold, and what would not but has not changed.
+#[derive(Debug, Default)]
+pub(crate) struct Broken {
+    pub(crate) causes: Vec<Cause>,
+    pub(crate) tolerated: Vec<Cause>,
 }
 
-fn at(node: &Validator, value: &Value, old: Option<&Value>, unchanged: bool, path: &str, out: &mut Vec<Cause>) {
-    let unchanged = old.map_or(unchanged, |old| old == value);
+/// Every rule that does not hold; with `tolerant`, what has not changed is tolerated.
+pub(crate) fn check(node: &Validator, value: &Value, old: Option<&Value>, tolerant: bool) -> Broken {
+    let mut broken = Broken::default();
+    at(node, value, old, (tolerant, false), "", &mut broken);
+    broken
+}
+
+fn at(
+    node: &Validator,
+    value: &Value,
+    old: Option<&Value>,
+    (tolerant, unchanged): (bool, bool),
+    path: &str,
+    out: &mut Broken,
+) {
+    let unchanged = tolerant && old.map_or(unchanged, |old| old == value);
     if value.is_null() {
         return;
     }
     for rule in &node.rules {
-        if let Some(cause) = rule.hold(node, value, old, path)
-            && !unchanged
-        {
-            out.push(cause);
+        match rule.hold(node, value, old, path) {
+            Ok(()) => {}
+            Err(Failure::False(cause)) if unchanged && !rule.transition => out.tolerated.push(cause),
+            Err(Failure::False(cause) | Failure::Error(cause)) => out.causes.push(cause),
         }
     }
     match value {
@@ -98,8 +177,10 @@ fn at(node: &Validator, value: &Value, old: Option<&Value>, unchanged: bool, pat
             for (key, child) in map {
                 let before = old.filter(|_| !node.atomic).and_then(|old| old.get(key));
                 match (node.fields.get(key.as_str()), &node.rest) {
-                    (Some(field), _) => at(field, child, before, unchanged, &join(path, key), out),
-                    (None, Some(rest)) => at(rest, child, before, unchanged, &format!("{path}[{key}]"), out),
+                    (Some(field), _) => at(field, child, before, (tolerant, unchanged), &join(path, key), out),
+                    (None, Some(rest)) => {
+                        at(rest, child, before, (tolerant, unchanged), &format!("{path}[{key}]"), out)
+                    }
                     (None, None) => {}
                 }
             }
@@ -111,53 +192,71 @@ fn at(node: &Validator, value: &Value, old: Option<&Value>, unchanged: bool, pat
                     List::Map(keys) => old.and_then(Value::as_array).and_then(|old| lists::twin(old, keys, child)),
                     _ => None,
                 };
-                at(item, child, before, unchanged, &format!("{path}[{i}]"), out);
+                at(item, child, before, (tolerant, unchanged), &format!("{path}[{i}]"), out);
             }
         }
         _ => {}
     }
 }
 
+/// How a rule does not hold.
+enum Failure {
+    False(Cause),
+    /// It could not be evaluated.
+    Error(Cause),
+}
+
 impl Rule {
     /// What is wrong, if something is.
-    fn hold(&self, node: &Validator, value: &Value, old: Option<&Value>, path: &str) -> Option<Cause> {
+    fn hold(&self, node: &Validator, value: &Value, old: Option<&Value>, path: &str) -> Result<(), Failure> {
         if self.transition && old.is_none() && !self.optional {
-            return None;
+            return Ok(());
         }
-        let mut context = Context::with_env(ENVIRONMENT.clone());
-        context.add_variable_from_value("self", convert(Some(node), value));
+        let mut context = Context::with_env(library::RUN.clone());
+        context.add_variable_as_val("self", convert(Some(node), value));
         let before = old.map(|old| convert(Some(node), old));
         if self.optional {
-            let before = before.map_or_else(OptionalValue::none, OptionalValue::of);
-            context.add_variable_from_value("oldSelf", Cel::Opaque(Arc::new(before)));
+            context.add_variable_as_val("oldSelf", Box::new(CelOptional::from(before)));
         } else if let Some(before) = before {
-            context.add_variable_from_value("oldSelf", before);
+            context.add_variable_as_val("oldSelf", before);
         }
+        // The object itself has no path.
+        let at = if path.is_empty() { "<nil>" } else { path };
         // What is large is not repeated.
         let of = if value.is_object() || value.is_array() { None } else { Some(value) };
         match self.program.execute(&context) {
-            Ok(Cel::Bool(true)) => None,
-            Ok(_) => Some(self.broken(&context, path, of)),
+            Ok(Cel::Bool(true)) => Ok(()),
+            Ok(_) => Err(Failure::False(self.broken(&context, path, of))),
             Err(error) => {
                 let rule = if self.message.is_empty() { &self.source } else { &self.message };
-                let error = error.to_string().replace("No such key", "no such key");
-                let kind = Value::from(node.types.first().map(|t| &**t).unwrap_or_default());
-                Some(Cause::invalid(path, &kind, &format!("{error} evaluating rule: {rule}")))
+                let kind = Value::from(if node.types.len() == 1 { &*node.types[0] } else { "" });
+                let why = match said(&error) {
+                    None => format!(
+                        "'no such overload': call arguments did not match a supported operator, function or macro signature for rule: {rule}"
+                    ),
+                    Some(said) => format!("{said} evaluating rule: {rule}"),
+                };
+                Err(Failure::Error(Cause::invalid(at, &kind, &why)))
             }
         }
     }
 
     fn broken(&self, context: &Context<'_, '_>, path: &str, of: Option<&Value>) -> Cause {
         let said = self.message_program.as_ref().and_then(|program| match program.execute(context) {
-            Ok(Cel::String(text)) if !text.trim().is_empty() && !text.contains('\n') => Some(text.trim().to_owned()),
+            Ok(Cel::String(text)) => Some(text.trim().to_owned()),
             _ => None,
         });
+        let said = said.filter(|said| !said.is_empty() && !said.contains('\n') && said.len() <= LONGEST);
         let own = || match self.message.as_str() {
             "" => format!("failed rule: {}", self.source),
             message => message.to_owned(),
         };
         let why = said.unwrap_or_else(own);
-        let at = if self.field.is_empty() { path.to_owned() } else { join(path, &self.field) };
+        let at = match (self.field.as_str(), path) {
+            ("", "") => "<nil>".to_owned(),
+            ("", path) => path.to_owned(),
+            (field, path) => join(path, field),
+        };
         match self.reason.as_str() {
             "FieldValueRequired" => Cause::required(&at, &why),
             "FieldValueForbidden" => Cause::forbidden(&at, &why),
@@ -170,38 +269,27 @@ impl Rule {
     }
 }
 
+/// What went wrong, in the words of kube-apiserver; none where types do not fit.
+fn said(error: &ExecutionError) -> Option<String> {
+    Some(match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
+        ExecutionError::DivisionByZero(_) => "division by zero".into(),
+        ExecutionError::RemainderByZero(_) => "modulus by zero".into(),
+        ExecutionError::Overflow(..) => "integer overflow".into(),
+        ExecutionError::IndexOutOfBounds(Cel::Int(at)) => format!("index out of bounds: {at}"),
+        ExecutionError::FunctionError { message, .. } => message.clone(),
+        ExecutionError::NoSuchOverload(_)
+        | ExecutionError::UnsupportedBinaryOperator(..)
+        | ExecutionError::ValuesNotComparable(..)
+        | ExecutionError::UnexpectedType { .. } => return None,
+        other => other.to_string(),
+    })
+}
+
 fn invalid(field: &str, value: Option<&Value>, why: &str) -> Cause {
     match value {
         Some(value) => Cause::invalid(field, value, why),
         None => Cause { reason: "FieldValueInvalid", message: format!("Invalid value: {why}"), field: field.into() },
-    }
-}
-
-/// A JSON value as rules see it: names that are none in CEL are escaped.
-fn convert(node: Option<&Validator>, value: &Value) -> Cel {
-    match value {
-        Value::Null => Cel::Null,
-        Value::Bool(flag) => Cel::Bool(*flag),
-        Value::Number(number) => {
-            let float = node.is_some_and(|node| node.types.iter().any(|t| **t == *"number"));
-            match number.as_i64().filter(|_| !float) {
-                Some(whole) => Cel::Int(whole),
-                None => Cel::Float(number.as_f64().unwrap_or_default()),
-            }
-        }
-        Value::String(text) => Cel::String(Arc::new(text.clone())),
-        Value::Array(items) => {
-            let item = node.and_then(|node| node.item.as_deref());
-            Cel::List(Arc::new(items.iter().map(|child| convert(item, child)).collect()))
-        }
-        Value::Object(map) => {
-            let entries = map.iter().map(|(key, child)| {
-                let field = node.and_then(|node| node.fields.get(key.as_str()));
-                let name = if field.is_some() { known::escape(key) } else { key.clone() };
-                (name, convert(field.or_else(|| node.and_then(|node| node.rest.as_deref())), child))
-            });
-            Cel::from(entries.collect::<HashMap<String, Cel>>())
-        }
     }
 }
 
@@ -217,7 +305,8 @@ mod tests {
             "properties": { "a": { "type": "integer" }, "b": { "type": "integer" }, "a-b": { "type": "string" }, "l": { "type": "array", "items": { "type": "string" } } } } } });
         let node = validator::compile(&schema);
         let wrap = |value: Value| json!({ "spec": value });
-        check(&node, &wrap(value), old.map(wrap).as_ref())
+        check(&node, &wrap(value), old.map(wrap).as_ref(), true)
+            .causes
             .into_iter()
             .map(|c| format!("{}: {}", c.field, c.message))
             .collect()
@@ -246,14 +335,50 @@ mod tests {
         assert!(found(optional, json!({ "a": 2 }), Some(json!({ "a": 3 }))).is_empty());
     }
 
+    fn studied(rule: &str) -> Studied {
+        let schema = json!({ "type": "object", "x-kubernetes-validations": [{ "rule": rule }], "properties": {
+            "a": { "type": "string" }, "n": { "type": "integer" }, "l": { "type": "array", "items": { "type": "string" } },
+            "b": { "type": "array", "maxItems": 3, "items": { "type": "string", "maxLength": 5 } }, "d": { "type": "string", "format": "duration" } } });
+        study(&schema, false).unwrap().remove(0)
+    }
+
     #[test]
-    fn unknown_names_do_not_compile() {
-        let node = validator::compile(&json!({ "type": "object", "properties": { "a": { "type": "string" } } }));
-        let compile = |rule: &str| compile(&node, false, &json!({ "rule": rule })).map(drop);
-        assert!(compile("self.a == 'x'").is_ok());
-        assert!(compile("self.nope == 'x'").unwrap_err().contains("undefined field 'nope'"));
-        assert!(compile("other == 'x'").unwrap_err().contains("undeclared reference to 'other'"));
-        assert!(compile("quantity(self.a)").unwrap_err().contains("undeclared reference to 'quantity'"));
-        assert!(compile("self.a ==").is_err());
+    fn rules_are_typed_before_they_are_accepted() {
+        let error = |rule: &str| studied(rule).error.unwrap_or_default();
+        for good in [
+            "self.a == 'x'",
+            "quantity(self.a).isInteger()",
+            "self.b.all(i, x, x != '' && i < 3)",
+            "self.d < duration('1h')",
+            "has(self.a)",
+        ] {
+            assert_eq!(error(good), "", "{good}");
+        }
+        assert!(error("self.nope == 'x'").contains("undefined field 'nope'"));
+        assert!(error("other == 'x'").contains("undeclared reference to 'other'"));
+        assert!(error("self.a == 1").contains("found no matching overload for '_==_' applied to '(string, int)'"));
+        assert!(error("self.a").contains("must evaluate to a bool"));
+        assert!(error("[1, 'a'].size() == 2").contains("expected type 'int' but found 'string'"));
+        assert!(error("self.a ==").starts_with("compilation failed"));
+        assert!(error("math.greatest(1, 2) == 2").contains("undeclared reference"));
+    }
+
+    #[test]
+    fn what_has_not_changed_is_tolerated_unless_it_fails() {
+        let schema = json!({ "type": "object", "properties": { "n": { "type": "integer", "x-kubernetes-validations": [{ "rule": "self > 5" }, { "rule": "10 / (self - 1) > 1" }] } } });
+        let node = validator::compile(&schema);
+        let broken = check(&node, &json!({ "n": 1, "m": 2 }), Some(&json!({ "n": 1 })), true);
+        assert_eq!((broken.causes.len(), broken.tolerated.len()), (1, 1), "{broken:?}");
+        assert_eq!(
+            broken.causes[0].message,
+            "Invalid value: \"integer\": division by zero evaluating rule: 10 / (self - 1) > 1"
+        );
+    }
+
+    #[test]
+    fn costs_follow_the_bounds_of_the_schema() {
+        assert_eq!(studied("self.n > 1").cost, 3);
+        assert!(studied("self.l.all(x, self.l.all(y, x != y))").cost > 10_000_000);
+        assert!(studied("self.b.all(x, self.b.all(y, x != y))").cost < 1_000);
     }
 }

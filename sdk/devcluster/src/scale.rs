@@ -10,10 +10,10 @@ use crate::object;
 use crate::patch;
 use crate::resources::Version;
 use crate::schema::builtin::BUILTIN;
-use crate::schema::{Type, misfit};
+use crate::schema::{Type, fill, misfit};
 use crate::store::{Key, State};
 use crate::view::View;
-use crate::write::{self, Done, Write};
+use crate::write::{self, Done, Unknown, Write};
 
 /// The Scale of an object.
 pub(crate) fn show(version: &Version, value: &Value) -> Value {
@@ -127,11 +127,26 @@ pub(crate) fn replace(state: &mut State, write: &Write<'_>, body: Value) -> Resu
 pub(crate) fn patch(state: &mut State, write: &Write<'_>, kind: patch::Kind, bytes: &[u8]) -> Result<Done, ApiError> {
     let shown = show(write.version, &live(state, write)?);
     let kind = if kind == patch::Kind::Strategic { patch::Kind::Merge } else { kind };
-    let (body, _) = patch::apply(kind, write, &shown, bytes)?;
+    let (mut body, mut odd) = patch::apply(kind, write, &shown, bytes)?;
     if let Some(why) = misfit(&body) {
         return Err(write.unfit(&body.to_string(), &why));
     }
-    replace(state, write, body)
+    let shown = body.to_string();
+    if let Some(id) = BUILTIN.names.get("autoscaling.v1.Scale") {
+        let unknown = fill::prune(Type { schema: &BUILTIN.schema, id: *id }, &mut body);
+        odd.extend(unknown.iter().map(|path| format!("unknown field \"{path}\"")));
+    }
+    match write.unknown {
+        Unknown::Strict if !odd.is_empty() => {
+            Err(write.unfit(&shown, &format!("strict decoding error: {}", odd.join(", "))))
+        }
+        Unknown::Warn => {
+            let mut done = replace(state, write, body)?;
+            done.warnings.splice(0..0, odd);
+            Ok(done)
+        }
+        _ => replace(state, write, body),
+    }
 }
 
 /// The first value of a Scale that is of a wrong type.

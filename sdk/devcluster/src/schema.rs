@@ -4,7 +4,7 @@ pub(crate) mod builtin;
 pub(crate) mod check;
 pub(crate) mod embedded;
 pub(crate) mod fill;
-mod formats;
+pub(crate) mod formats;
 pub(crate) mod lists;
 pub(crate) mod misfit;
 pub(crate) mod numbers;

@@ -1,5 +1,7 @@
 //! Finds the fields of a JSON body in their order, and those that stand twice, which a parser into values no longer tells.
 
+pub(crate) mod yaml;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;

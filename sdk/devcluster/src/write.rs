@@ -2,6 +2,7 @@
 
 mod changes;
 mod place;
+mod unknown;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 
 use self::place::place;
 pub(crate) use self::place::{check_kind, named_kind};
+pub(crate) use self::unknown::unknown_fields;
 use crate::access::escalation::Guard;
 use crate::apply::managers::{Identity, Managers, describe};
 use crate::apply::{self, Reach, last_applied};
@@ -17,7 +19,7 @@ use crate::object;
 use crate::resources::{Resource, StatusReset, Version};
 use crate::schema::{fill, misfit, settle};
 use crate::store::{Key, State, Stored};
-use crate::{admission, custom, defaults, definitions, go, names, patch, services, strict, validate, view};
+use crate::{admission, custom, defaults, definitions, go, names, patch, services, validate, view};
 
 /// A write: where to, by whom, and how strictly.
 #[derive(Debug, Clone)]
@@ -321,15 +323,16 @@ pub(crate) fn change(
     let sent = write.is_service().then(|| body.clone());
     let refused = if write.is_service() { services::update(state, &live, &mut body) } else { Vec::new() };
     if refused.is_empty() {
-        causes.extend(changes::check(write, &live, &body));
+        causes.extend(changes::check(write, &live, &body, &mut warnings));
     } else {
         causes = refused;
     }
     if !causes.is_empty() {
-        return Err(write.invalid(&write.name, causes));
+        return Err(write.invalid(&write.name, causes).after(warnings));
     }
     if !write.resource.custom && write.sub.is_empty() {
         warnings.extend(validate::warnings::of(write.resource, &body, Some(&live)));
+        warnings.extend(definitions::warnings(write.resource, &body, Some(&live)));
     }
     carry_over(write, &live, &mut body);
     definitions::fill(write.resource, &mut body);
@@ -390,47 +393,6 @@ fn finish_deletion(
         state.remove(write.resource, &write.key());
     }
     Ok(Done { stored: Arc::new(crate::store::pretend(version, body)), created: false, warnings })
-}
-
-pub(crate) fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
-    let dropped = fill::prune(write.version.ty(), body);
-    let texts = if write.unknown == Unknown::Ignore { Vec::new() } else { strict_errors(write, dropped) };
-    match write.unknown {
-        Unknown::Strict if !texts.is_empty() => {
-            let (kind, version) = (&write.resource.kind, &write.version.name);
-            let of = if write.resource.custom && write.source.is_empty() {
-                String::new()
-            } else {
-                format!("{kind} in version \"{version}\" cannot be handled as a {kind}: ")
-            };
-            Err(ApiError::bad_request(format!("{of}strict decoding error: {}", texts.join(", "))))
-        }
-        Unknown::Warn => {
-            warnings.extend(texts);
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What is unknown or stands twice, as a kube-apiserver lists it: in the order of the body, for custom resources what stands
-/// twice first.
-fn strict_errors(write: &Write<'_>, mut dropped: Vec<String>) -> Vec<String> {
-    let unknown = |path: &String| format!("unknown field \"{path}\"");
-    let met = strict::fields(write.source);
-    let again = |met: &strict::Met| format!("duplicate field \"{}\"", met.path);
-    if write.resource.custom {
-        dropped.sort();
-        return met.iter().filter(|m| m.again).map(again).chain(dropped.iter().map(unknown)).collect();
-    }
-    let listed = |met: &strict::Met| match met {
-        strict::Met { again: true, .. } => Some(again(met)),
-        strict::Met { path, .. } => dropped.contains(path).then(|| unknown(path)),
-    };
-    let mut texts: Vec<String> = met.iter().filter_map(listed).collect();
-    let rest: Vec<String> = dropped.iter().map(unknown).filter(|text| !texts.contains(text)).collect();
-    texts.extend(rest);
-    texts
 }
 
 /// Refuses values of a wrong type.
@@ -507,13 +469,14 @@ fn begin(state: &State, write: &Write<'_>, body: &mut Value, warnings: &mut Vec<
     let mut causes = if write.is_service() { services::create(state, body) } else { Vec::new() };
     // What a service cannot be given is all that is said of it.
     if causes.is_empty() {
-        causes = changes::created(write, body);
+        causes = changes::created(write, body, warnings);
     }
     if !causes.is_empty() {
-        return Err(write.invalid(object::meta(body, "name"), causes));
+        return Err(write.invalid(object::meta(body, "name"), causes).after(std::mem::take(warnings)));
     }
     if !write.resource.custom {
         warnings.extend(validate::warnings::of(write.resource, body, None));
+        warnings.extend(definitions::warnings(write.resource, body, None));
     }
     Ok(())
 }

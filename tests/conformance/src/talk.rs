@@ -367,6 +367,27 @@ impl Ask<'_> {
         Ok(answer)
     }
 
+    /// Sends it and keeps the answer; a body in YAML is kept by what it says.
+    pub async fn send_as_yaml(self) -> Result<Answer> {
+        let talk = self.talk;
+        let (mut answer, mut step) = self.exchange().await?;
+        let yaml = step.headers.iter().any(|(name, value)| name == "content-type" && value == "application/yaml");
+        if yaml {
+            answer.body = serde_yaml::from_str(&answer.raw)?;
+            step.body = answer.body.clone();
+        }
+        talk.keep(step);
+        Ok(answer)
+    }
+
+    /// Sends it and keeps nothing: the code, all headers and the first two bytes as they came over the wire.
+    pub async fn bare(self) -> Result<(u16, http::HeaderMap, Vec<u8>)> {
+        let answer = self.open().await?;
+        let (code, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let bytes = answer.into_body().collect().await?.to_bytes();
+        Ok((code, headers, bytes.iter().take(2).copied().collect()))
+    }
+
     pub(crate) async fn open(self) -> Result<http::Response<Body>> {
         let mut request = Request::builder().method(self.method.clone()).uri(&self.path);
         for (name, value) in &self.headers {

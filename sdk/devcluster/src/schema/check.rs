@@ -127,7 +127,8 @@ fn listed(node: &Validator, value: &Value, path: &str) -> Option<Cause> {
 fn text_bounds(node: &Validator, text: &str, value: &Value, path: &str) -> Option<Cause> {
     let length = text.chars().count() as u64;
     if let Some(max) = node.length.1.filter(|max| length > *max) {
-        let message = format!("Too long: may not be more than {max} bytes");
+        let bytes = if max == 1 { "byte" } else { "bytes" };
+        let message = format!("Too long: may not be more than {max} {bytes}");
         return Some(Cause { reason: "FieldValueTooLong", message, field: path.into() });
     }
     if let Some(min) = node.length.0.filter(|min| length < *min) {
@@ -144,7 +145,8 @@ fn sized(range: Range, len: usize, of: &str, path: &str, out: &mut Vec<Cause>) {
         out.push(Cause::invalid(path, &len.into(), &why));
     }
     if let Some(max) = range.1.filter(|max| len > *max) {
-        let message = format!("Too many: {len}: must have at most {max} items");
+        let of = if max == 1 { "item" } else { "items" };
+        let message = format!("Too many: {len}: must have at most {max} {of}");
         out.push(Cause { reason: "FieldValueTooMany", message, field: path.into() });
     }
 }

@@ -62,6 +62,24 @@ const KNOWN: [&str; 24] = [
     "float",
 ];
 
+/// Formats that a kube-apiserver has heard of and checks, besides those that are checked here too.
+const HEARD_OF: [&str; 7] = ["bsonobjectid", "isbn", "isbn10", "isbn13", "creditcard", "rgbcolor", "k8s-short-name"];
+
+/// True for a format that a kube-apiserver knows for a type; others say nothing.
+pub(crate) fn known(format: &str, kind: &str) -> bool {
+    let plain = format.replace('-', "");
+    match kind {
+        "" | "string" => {
+            let number = matches!(format, "int32" | "int64" | "float");
+            !number
+                && (KNOWN.contains(&format) || KNOWN.contains(&plain.as_str()) || HEARD_OF.contains(&plain.as_str()))
+        }
+        "integer" => matches!(format, "int32" | "int64"),
+        "number" => matches!(format, "float" | "double"),
+        _ => false,
+    }
+}
+
 /// The format, if it is one that is checked for these types.
 pub(crate) fn checked(format: Option<&str>, types: &[Box<str>]) -> Option<Box<str>> {
     let format = format.filter(|f| KNOWN.contains(f))?;

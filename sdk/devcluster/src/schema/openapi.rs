@@ -22,6 +22,13 @@ pub(crate) fn read(schema: &Value) -> (Schema, usize) {
     (out, root)
 }
 
+/// Reads a part of a schema by itself.
+pub(crate) fn part(schema: &Value) -> (Schema, usize) {
+    let mut out = Schema::default();
+    let root = node(&mut out, schema, 0);
+    (out, root)
+}
+
 /// Copies the built-in ObjectMeta, so that finalizers and owner references merge in custom resources as they do elsewhere.
 fn metadata(out: &mut Schema) -> usize {
     let id = BUILTIN.names.get("meta.v1.ObjectMeta").copied().unwrap_or_default();

@@ -35,8 +35,6 @@ pub(crate) struct Validator {
     pub(crate) list: List,
     /// An object of its own: kind, version and metadata are checked.
     pub(crate) embedded: bool,
-    /// Unlisted fields are allowed.
-    pub(crate) open: bool,
     /// What CEL has to say; those that do not compile never come here.
     pub(crate) rules: Vec<Rule>,
     /// Old and new members are not told apart (`x-kubernetes-map-type: atomic`).
@@ -67,33 +65,28 @@ fn texts(schema: &Value, name: &str) -> Vec<Box<str>> {
 /// Compiles a schema with its rules.
 pub(crate) fn compile(schema: &Value) -> Validator {
     let mut root = bare(schema);
-    compile_rules(&mut root, schema, "", true, &mut Vec::new());
+    compile_rules(&mut root, schema);
     root
 }
 
-/// Why rules do not compile: where each stands, and what the compiler says.
-pub(crate) fn faults(schema: &Value) -> Vec<(String, Value, String)> {
-    let mut faults = Vec::new();
-    compile_rules(&mut bare(schema), schema, "", true, &mut faults);
-    faults
+/// Compiles a part of a schema by itself; `root`: it is that of an object.
+pub(crate) fn part(schema: &Value, root: bool) -> Validator {
+    let mut part = compile(schema);
+    part.embedded |= root;
+    part
 }
 
-fn compile_rules(node: &mut Validator, schema: &Value, path: &str, root: bool, out: &mut Vec<(String, Value, String)>) {
+fn compile_rules(node: &mut Validator, schema: &Value) {
     let listed = schema.get("x-kubernetes-validations").and_then(Value::as_array);
-    for (i, rule) in listed.into_iter().flatten().enumerate() {
-        match rules::compile(node, root, rule) {
-            Ok(compiled) => node.rules.push(compiled),
-            Err(why) => out.push((format!("{path}.x-kubernetes-validations[{i}].rule"), rule.clone(), why)),
-        }
-    }
+    node.rules = listed.into_iter().flatten().filter_map(|rule| rules::compile(schema, rule)).collect();
     for (name, field) in &mut node.fields {
-        compile_rules(field, &schema["properties"][&**name], &format!("{path}.properties[{name}]"), false, out);
+        compile_rules(field, &schema["properties"][&**name]);
     }
     if let Some(item) = &mut node.item {
-        compile_rules(item, &schema["items"], &format!("{path}.items"), false, out);
+        compile_rules(item, &schema["items"]);
     }
     if let Some(rest) = &mut node.rest {
-        compile_rules(rest, &schema["additionalProperties"], &format!("{path}.additionalProperties"), false, out);
+        compile_rules(rest, &schema["additionalProperties"]);
     }
 }
 
@@ -133,7 +126,6 @@ fn bare(schema: &Value) -> Validator {
             _ => List::Atomic,
         },
         embedded: flag(schema, "x-kubernetes-embedded-resource"),
-        open: flag(schema, "x-kubernetes-preserve-unknown-fields"),
         rules: Vec::new(),
         atomic: schema.get("x-kubernetes-map-type").and_then(Value::as_str) == Some("atomic"),
     }

@@ -9,15 +9,15 @@ use crate::resources::Resource;
 use crate::{custom, definitions, names, validate};
 
 /// Every fault of a new object.
-pub(super) fn created(write: &Write<'_>, body: &Value) -> Vec<Cause> {
+pub(super) fn created(write: &Write<'_>, body: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
     let mut causes = names::check(write.resource, body);
-    causes.extend(content(write, body, None));
+    causes.extend(content(write, body, None, warnings));
     causes
 }
 
-fn content(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec<Cause> {
+fn content(write: &Write<'_>, body: &Value, old: Option<&Value>, warnings: &mut Vec<String>) -> Vec<Cause> {
     if write.resource.custom {
-        return custom::check(write, body, old);
+        return custom::check(write, body, old, warnings);
     }
     let mut causes = definitions::check(write.resource, body, old);
     causes.extend(validate::object(write.resource, body, old));
@@ -25,10 +25,12 @@ fn content(write: &Write<'_>, body: &Value, old: Option<&Value>) -> Vec<Cause> {
 }
 
 /// Every fault of a change but those of [`metadata`].
-pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value) -> Vec<Cause> {
+pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
     let mut causes = Vec::new();
     if write.sub != "status" || write.resource.custom {
-        causes.extend(content(write, body, Some(live)));
+        causes.extend(content(write, body, Some(live), warnings));
+    } else {
+        causes.extend(definitions::check_status(write.resource, body));
     }
     if !write.resource.custom {
         let changed = validate::change(write.resource, &write.sub, live, body);

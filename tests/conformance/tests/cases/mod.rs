@@ -16,8 +16,11 @@ mod lists;
 mod objects;
 mod patches;
 mod refused;
+mod refused_versions;
 mod reviews;
 mod rules;
+mod rules_checked;
+mod rules_library;
 mod schemas;
 mod strategic;
 mod subresources;
@@ -52,7 +55,10 @@ pub(crate) fn all() -> Vec<Case> {
         apply::cases(),
         schemas::cases(),
         rules::cases(),
+        rules_checked::cases(),
+        rules_library::cases(),
         refused::cases(),
+        refused_versions::cases(),
         definitions::cases(),
     ]
     .concat()

@@ -6,7 +6,7 @@ use motet_conformance::{Talk, cases, talk::patch};
 use serde_json::{Value, json};
 
 cases! { "field validation": unknown_fields_on_create, unknown_fields_on_update, unknown_fields_in_patches, unknown_fields_in_apply,
-duplicate_fields_on_create, unknown_fields_of_custom_resources, duplicate_fields_of_custom_resources, unknown_words_for_validation_are_refused, kubectl_validates }
+duplicate_fields_on_create, unknown_fields_of_custom_resources, duplicate_fields_of_custom_resources, unknown_words_for_validation_are_refused, kubectl_validates, strict_patches }
 
 const WORDS: [&str; 4] = ["Ignore", "Warn", "Strict", ""];
 
@@ -166,5 +166,46 @@ async fn kubectl_validates(talk: &Talk) -> Result<()> {
         talk.kubectl(&format!("create -f - --validate={word}"), &map.replace("one", word)).await?;
     }
     talk.kubectl("apply -f - --validate=true", map).await?;
+    Ok(())
+}
+
+async fn strict_patches(talk: &Talk) -> Result<()> {
+    talk.aside("/message", "it repeats the object in the order of Go's structs");
+    talk.aside("/details/causes/*/message", "it repeats the object in the order of Go's structs");
+    talk.namespace().await?;
+    let maps = talk.path("v1", "configmaps");
+    talk.post(&maps, &json!({ "metadata": { "name": "one" } })).await?;
+    let one = format!("{maps}/one?fieldValidation=Strict");
+    for body in [
+        json!({ "extra": 1 }),
+        json!({ "metadata": { "odd": { "x": 1 } }, "data": { "a": "b" } }),
+        json!({ "data": { "fine": "yes" } }),
+    ] {
+        talk.patch(&one, patch::MERGE, &body).await?;
+        talk.patch(&one, patch::STRATEGIC, &body).await?;
+    }
+    talk.patch(&one, patch::JSON, &json!([{ "op": "add", "path": "/extra", "value": 1 }])).await?;
+    talk.patch(&one, patch::JSON, &json!([{ "op": "add", "path": "/data", "value": { "j": "1" }, "odd": 1 }])).await?;
+    for (kind, body) in [
+        (patch::MERGE, "{\"data\": {\"a\": \"1\", \"a\": \"2\"}}"),
+        (patch::STRATEGIC, "{\"data\": {\"a\": \"1\", \"a\": \"2\"}}"),
+        (patch::JSON, "[{\"op\": \"add\", \"op\": \"add\", \"path\": \"/data\", \"value\": {\"z\": \"1\"}}]"),
+    ] {
+        talk.ask(Method::PATCH, &one).bytes(kind, body.into()).send().await?;
+        talk.ask(Method::PATCH, &format!("{maps}/one?fieldValidation=Warn")).bytes(kind, body.into()).send().await?;
+    }
+    let deployments = talk.path("apps/v1", "deployments");
+    let deployment = json!({ "metadata": { "name": "d" }, "spec": { "replicas": 0, "selector": { "matchLabels": { "a": "b" } }, "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } } } });
+    talk.ask(Method::POST, &deployments).json(&deployment).unkept().send().await?;
+    let path = format!("{deployments}/d?fieldValidation=Strict");
+    for body in [
+        json!({ "spec": { "odd": 1 } }),
+        json!({ "spec": { "template": { "spec": { "containers": [{ "name": "c", "odd": 1 }] } } } }),
+    ] {
+        talk.patch(&path, patch::MERGE, &body).await?;
+        talk.patch(&path, patch::STRATEGIC, &body).await?;
+        talk.patch(&format!("{deployments}/d/scale?fieldValidation=Strict"), patch::MERGE, &body).await?;
+        talk.patch(&format!("{deployments}/d/status?fieldValidation=Strict"), patch::MERGE, &body).await?;
+    }
     Ok(())
 }
