@@ -14,7 +14,6 @@ GROUPS = ["", "apps", "batch", "networking.k8s.io", "policy", "rbac.authorizatio
           "storage.k8s.io", "scheduling.k8s.io", "discovery.k8s.io", "autoscaling", "events.k8s.io", "apiextensions.k8s.io",
           "admissionregistration.k8s.io", "authentication.k8s.io", "authorization.k8s.io"]
 ALL_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
-VERSIONS = {"autoscaling": "v2"}
 defs = json.load(open(swagger))["definitions"]
 byGvk = {}
 for name, d in defs.items():
@@ -31,7 +30,7 @@ SPECIAL = {
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "q",
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "x",
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "t",
-    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "t",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "u",
 }
 needed, todo = {}, []
 
@@ -123,7 +122,6 @@ for path in (api, apis):
         group = g["metadata"].get("name", "")
         if group not in GROUPS: continue
         for v in g["versions"]:
-            if VERSIONS.get(group, v["version"]) != v["version"]: continue
             for r in v["resources"]:
                 kind = r["responseKind"]["kind"]
                 t = ref(byGvk[(group, v["version"], kind)])

@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strings"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -46,7 +47,7 @@ var special = map[reflect.Type]string{
 var kinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "PodTemplate"}, {Version: "v1", Kind: "Service"}, {Version: "v1", Kind: "Node"}, {Version: "v1", Kind: "Endpoints"},
 	{Version: "v1", Kind: "PersistentVolume"}, {Version: "v1", Kind: "PersistentVolumeClaim"}, {Version: "v1", Kind: "LimitRange"},
-	{Version: "v1", Kind: "ResourceQuota"}, {Version: "v1", Kind: "Pod"},
+	{Version: "v1", Kind: "ResourceQuota"}, {Version: "v1", Kind: "Pod"}, {Version: "v1", Kind: "Event"},
 	{Group: "apps", Version: "v1", Kind: "Deployment"}, {Group: "apps", Version: "v1", Kind: "StatefulSet"}, {Group: "apps", Version: "v1", Kind: "DaemonSet"},
 	{Group: "batch", Version: "v1", Kind: "Job"}, {Group: "batch", Version: "v1", Kind: "CronJob"},
 	{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, {Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
@@ -65,6 +66,9 @@ var kinds = []schema.GroupVersionKind{
 	{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingAdmissionPolicy"},
 	{Group: "admissionregistration.k8s.io", Version: "v1", Kind: "MutatingAdmissionPolicyBinding"},
 }
+
+// Public types that stand in annotations as Go writes them.
+var written = []any{autoscalingv1.MetricSpec{}, autoscalingv1.MetricStatus{}, autoscalingv1.HorizontalPodAutoscalerCondition{}}
 
 var lines = map[string][]string{}
 
@@ -165,7 +169,8 @@ func visit(t, public reflect.Type) {
 		if from == "" {
 			from = strings.ToLower(field.Name[:1]) + field.Name[1:]
 		}
-		if strings.Contains(flags, "omitempty") || strings.Contains(flags, "omitzero") {
+		// A struct is never empty for Go.
+		if strings.Contains(flags, "omitempty") && field.Type.Kind() != reflect.Struct || strings.Contains(flags, "omitzero") {
 			written += "-"
 		}
 		all = append(all, fmt.Sprintf(" %s %s %s", written, from, expr(field.Type, of)))
@@ -187,6 +192,9 @@ func main() {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
+	}
+	for _, one := range written {
+		visit(reflect.TypeOf(one), reflect.TypeOf(one))
 	}
 	var names []string
 	for name := range lines {

@@ -8,7 +8,8 @@ use crate::resources::Resource;
 use crate::store::{Key, State};
 
 /// The classes that are always there, with their priorities.
-const SYSTEM: [(&str, i64); 2] = [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+pub(crate) const SYSTEM: [(&str, i64); 2] =
+    [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
 /// Adds to a new object what admission adds, or refuses it.
 pub(crate) fn create(state: &State, resource: &Resource, name: &str, object: &mut Value) -> Result<(), ApiError> {

@@ -40,6 +40,84 @@ impl Reach {
     }
 }
 
+/// The type that objects are written in, and the version beside it in which other managers may see them.
+pub(crate) struct Form<'a> {
+    pub(crate) ty: Type<'a>,
+    pub(crate) other: Option<Other<'a>>,
+}
+
+/// A version of a kind whose fields are others.
+pub(crate) struct Other<'a> {
+    /// With its group.
+    pub(crate) version: String,
+    pub(crate) ty: Type<'a>,
+    /// Makes an object of this version of one of the version that is written in.
+    pub(crate) convert: fn(&mut Value),
+    /// The way back.
+    pub(crate) back: fn(&mut Value),
+}
+
+impl<'a> From<Type<'a>> for Form<'a> {
+    fn from(ty: Type<'a>) -> Self {
+        Self { ty, other: None }
+    }
+}
+
+/// What changes in one version of an object: all of it, and what is added or set.
+struct Seen {
+    changes: walk::Changes,
+    touched: Set,
+}
+
+impl Seen {
+    fn new(changes: walk::Changes, reach: Reach) -> Self {
+        let changes = changes.filtered(|set| reach.keep(set));
+        Self { touched: changes.modified.union(&changes.added), changes }
+    }
+}
+
+/// What changes, as the writer sees it and as managers of the other version do.
+struct Sight {
+    own: Seen,
+    other: Option<(String, Seen)>,
+}
+
+impl Sight {
+    /// `own` is what changes in the version that is written in.
+    fn new(
+        form: &Form<'_>,
+        (live, new): (&Value, &Value),
+        own: walk::Changes,
+        managers: &Managers,
+        reach: Reach,
+    ) -> Self {
+        let other = form.other.as_ref().filter(|other| managers.use_version(&other.version)).map(|other| {
+            let converted = |value: &Value| {
+                let mut value = value.clone();
+                (other.convert)(&mut value);
+                value
+            };
+            let changes = walk::compare(Some(other.ty), &converted(live), &converted(new));
+            (other.version.clone(), Seen::new(changes, reach))
+        });
+        Self { own: Seen::new(own, reach), other }
+    }
+
+    fn by(&self, who: &Identity) -> &Seen {
+        let other = self.other.as_ref().filter(|(version, _)| *version == who.version);
+        other.map_or(&self.own, |(_, seen)| seen)
+    }
+
+    /// Takes what changes from the managers who have it.
+    fn disown(&self, managers: &mut Managers, who: &Identity) {
+        for (other, entry) in managers.iter_mut().filter(|(other, _)| !other.is(who)) {
+            let seen = self.by(other);
+            let kept = entry.set.difference(&entry.set.intersection(&seen.touched));
+            entry.set = kept.difference(&seen.changes.removed);
+        }
+    }
+}
+
 /// A field that somebody else owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Conflict {
@@ -71,8 +149,8 @@ fn stripped() -> Set {
 }
 
 /// Records a create, update or patch: the manager comes to own what changed, others lose it.
-pub(crate) fn update(
-    ty: Type<'_>,
+pub(crate) fn update<'a>(
+    form: impl Into<Form<'a>>,
     live: &Value,
     new: &Value,
     managers: &mut Managers,
@@ -80,13 +158,12 @@ pub(crate) fn update(
     reach: Reach,
     now: &str,
 ) {
-    let changes = walk::compare(Some(ty), live, new).filtered(|set| reach.keep(set));
-    let touched = changes.modified.union(&changes.added);
-    for (_, entry) in managers.iter_mut().filter(|(other, _)| !other.is(who)) {
-        entry.set = entry.set.difference(&entry.set.intersection(&touched)).difference(&changes.removed);
-    }
-    let before = managers.set_of(who);
-    let after = reach.keep(before.difference(&changes.removed).union(&touched)).difference(&stripped());
+    let form = form.into();
+    let changes = walk::compare(Some(form.ty), live, new);
+    let sight = Sight::new(&form, (live, new), changes, managers, reach);
+    sight.disown(managers, who);
+    let (before, seen) = (managers.set_of(who), &sight.own);
+    let after = reach.keep(before.difference(&seen.changes.removed).union(&seen.touched)).difference(&stripped());
     managers.put(who, after, now);
 }
 
@@ -97,8 +174,8 @@ pub(crate) struct Applied {
 }
 
 /// Applies `config` over `live`; `managers` is brought up to date unless there are conflicts and `force` is off.
-pub(crate) fn apply(
-    ty: Type<'_>,
+pub(crate) fn apply<'a>(
+    form: impl Into<Form<'a>>,
     live: &Value,
     config: &Value,
     managers: &mut Managers,
@@ -106,25 +183,29 @@ pub(crate) fn apply(
     (reach, force): (Reach, bool),
     now: &str,
 ) -> Applied {
-    let ty = Some(ty);
+    let form = form.into();
+    let ty = Some(form.ty);
     let merged = walk::merge(ty, live, config);
     let last = managers.set_of(who);
     let set = reach.keep(walk::owned(ty, config));
     let mut claims = managers.union_except(who);
     claims = claims.union(&set);
-    let object = prune(ty, merged, &last, &claims);
+    let object = match form.other.as_ref().filter(|other| !last.is_empty() && managers.use_version(&other.version)) {
+        None => prune(ty, merged, &last, &claims),
+        Some(other) => {
+            let pruned = prune(ty, merged.clone(), &last, &claims);
+            restore(form.ty, other, (merged, pruned), &managers.union_of(&other.version))
+        }
+    };
 
     let changes = walk::compare(ty, live, &object);
     let changed = ![&changes.added, &changes.modified, &changes.removed].iter().all(|set| set.is_empty());
-    let changes = changes.filtered(|set| reach.keep(set));
-    let touched = changes.modified.union(&changes.added);
-    let conflicts = managers.conflicts(who, &touched);
+    let sight = Sight::new(&form, (live, &object), changes, managers, reach);
+    let conflicts = managers.conflicts(who, |other| &sight.by(other).touched);
     if !conflicts.is_empty() && !force {
         return Applied { object, conflicts };
     }
-    for (_, entry) in managers.iter_mut().filter(|(other, _)| !other.is(who)) {
-        entry.set = entry.set.difference(&entry.set.intersection(&touched)).difference(&changes.removed);
-    }
+    sight.disown(managers, who);
     managers.put(who, set.difference(&stripped()), now);
     if changed && who.subresource != "scale" {
         managers.stamp(who, now);
@@ -147,6 +228,19 @@ fn prune(ty: Option<Type<'_>>, merged: Value, last: &Set, claims: &Set) -> Value
     let pruned = remove(&merged, &everything.difference(&kept));
     let gone = everything.difference(&owned(&pruned)).intersection(&named(last));
     remove(&merged, &gone)
+}
+
+/// Puts back what was taken away, where that touches what managers of the other version own.
+fn restore(ty: Type<'_>, other: &Other<'_>, (mut merged, mut pruned): (Value, Value), owned: &Set) -> Value {
+    (other.convert)(&mut merged);
+    (other.convert)(&mut pruned);
+    let named = |set: &Set| set.with_named_fields(Some(other.ty));
+    let all = |value: &Value| named(&walk::owned(Some(other.ty), value));
+    let gone = all(&merged).difference(&all(&pruned).union(&named(owned)));
+    let mut kept = walk::remove(Some(other.ty), &merged, &gone).unwrap_or_else(|| Value::Object(Default::default()));
+    (other.back)(&mut kept);
+    crate::schema::settle::settle(ty, &mut kept);
+    kept
 }
 
 #[cfg(test)]

@@ -312,7 +312,7 @@ fn first_state(history: usize) -> State {
     let Some(namespaces) = BUILTINS.iter().find(|r| &*r.shelf == "namespaces.") else { return state };
     for name in ["kube-system", "kube-public", "kube-node-lease", "default"] {
         let mut namespace: Value = json!({"metadata": {"name": name}});
-        defaults::fill(namespaces, &mut namespace);
+        defaults::fill(namespaces, "v1", &mut namespace);
         defaults::on_create(namespaces, &mut namespace);
         object::set_meta(&mut namespace, "uid", Some(uuid::Uuid::new_v4().to_string().into()));
         object::set_meta(&mut namespace, "creationTimestamp", Some(object::now().into()));

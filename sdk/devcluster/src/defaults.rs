@@ -1,6 +1,7 @@
 //! Fills in what a kube-apiserver fills in for built-in kinds, as far as controllers and people commonly rely on it.
 
 mod admission;
+mod autoscaling;
 mod pod;
 mod storage;
 mod workload;
@@ -43,8 +44,8 @@ fn each(object: &mut Value, field: &str, mut work: impl FnMut(&mut Value)) {
     }
 }
 
-/// Defaults that hold on every write.
-pub(crate) fn fill(resource: &Resource, object: &mut Value) {
+/// Defaults that hold on every write in a version.
+pub(crate) fn fill(resource: &Resource, version: &str, object: &mut Value) {
     match (resource.group.as_str(), resource.plural.as_str()) {
         ("", "pods") => within(object, &["spec"], |spec| {
             pod::spec(spec);
@@ -63,21 +64,27 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
         }
         ("", "namespaces") => namespace(object),
         ("", "nodes") => {
+            within(object, &["spec"], crate::validate::node::one_range);
             let capacity = object["status"]["capacity"].clone();
             if capacity.is_object() {
                 within(object, &["status"], |status| default(status, "allocatable", capacity));
             }
         }
+        ("autoscaling", _) => within(object, &["spec"], |spec| autoscaling::fill(version, spec)),
         ("admissionregistration.k8s.io", _) => admission::fill(resource, object),
         ("", "persistentvolumeclaims") => within(object, &["spec"], |spec| default(spec, "volumeMode", "Filesystem")),
         ("", "replicationcontrollers") | ("apps" | "batch", _) => workload::fill(&resource.plural, object),
         ("", "podtemplates") => within(object, &["template", "spec"], pod::spec),
         ("networking.k8s.io", "networkpolicies") => within(object, &["spec"], network_policy),
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => each(object, "subjects", |subject| {
-            if subject.get("kind").is_some_and(|kind| kind != "ServiceAccount") {
-                default(subject, "apiGroup", "rbac.authorization.k8s.io");
-            }
-        }),
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
+            const GROUP: &str = "rbac.authorization.k8s.io";
+            within(object, &["roleRef"], |role| filled(role, "apiGroup", GROUP));
+            each(object, "subjects", |subject| {
+                if subject.get("kind").is_some_and(|kind| kind == "User" || kind == "Group") {
+                    filled(subject, "apiGroup", GROUP);
+                }
+            });
+        }
         ("", "persistentvolumes") => within(object, &["spec"], |spec| {
             default(spec, "persistentVolumeReclaimPolicy", "Retain");
             default(spec, "volumeMode", "Filesystem");
@@ -105,6 +112,7 @@ pub(crate) fn fill(resource: &Resource, object: &mut Value) {
 
 fn namespace(object: &mut Value) {
     let name = object::meta(object, "name").to_owned();
+    within(object, &["status"], |status| filled(status, "phase", "Active"));
     within(object, &["metadata"], |meta| default(meta, "labels", json!({})));
     within(object, &["metadata", "labels"], |labels| labels["kubernetes.io/metadata.name"] = name.into());
 }
@@ -113,7 +121,14 @@ fn namespace(object: &mut Value) {
 pub(crate) fn on_create(resource: &Resource, object: &mut Value) {
     match resource.plural.as_str() {
         "pods" if resource.group.is_empty() => pod::begin(object),
-        "nodes" => node_taint(object),
+        "leases" => uncoordinated(object),
+        "nodes" => {
+            unconfigured(&Value::Null, object);
+            node_taint(object);
+        }
+        "serviceaccounts" => named_alone(object),
+        "endpointslices" => untold(&Value::Null, object),
+        "csidrivers" => ungated(object),
         "persistentvolumes" => {
             protect(object, "kubernetes.io/pv-protection");
             object["status"] = json!({"phase": "Pending", "lastPhaseTransitionTime": object::now()});
@@ -159,6 +174,48 @@ fn protect(object: &mut Value, finalizer: &str) {
     }
 }
 
+/// Leader election is not coordinated: that gate is closed.
+fn uncoordinated(lease: &mut Value) {
+    if let Some(spec) = lease.get_mut("spec").and_then(Value::as_object_mut) {
+        ["strategy", "preferredHolder"].iter().for_each(|field| drop(spec.remove(*field)));
+    }
+}
+
+/// The configuration of kubelets by ConfigMaps is a thing of the past.
+fn unconfigured(live: &Value, node: &mut Value) {
+    for (part, field) in [("spec", "configSource"), ("status", "config")] {
+        if live[part][field].is_null()
+            && let Some(part) = node.get_mut(part).and_then(Value::as_object_mut)
+        {
+            part.remove(field);
+        }
+    }
+}
+
+/// Secrets of an account are told by their names.
+fn named_alone(account: &mut Value) {
+    each(account, "secrets", |secret| {
+        if let Some(secret) = secret.as_object_mut() {
+            secret.retain(|field, _| field == "name");
+        }
+    });
+}
+
+/// Topology of the older kind is taken from nobody who did not have it.
+fn untold(live: &Value, slice: &mut Value) {
+    const FIELD: &str = "deprecatedTopology";
+    let old = live["endpoints"].as_array();
+    if !old.is_some_and(|all| all.iter().any(|one| !one[FIELD].is_null())) {
+        each(slice, "endpoints", |one| drop(one.as_object_mut().and_then(|one| one.remove(FIELD))));
+    }
+}
+
+/// A field behind a gate that is closed.
+fn ungated(driver: &mut Value) {
+    let spec = driver.get_mut("spec").and_then(Value::as_object_mut);
+    spec.map(|spec| spec.remove("preventPodSchedulingIfMissing"));
+}
+
 /// New nodes are not ready yet, as the admission plugin TaintNodesByCondition marks them.
 fn node_taint(object: &mut Value) {
     let mut taints = object["spec"]["taints"].as_array().cloned().unwrap_or_default();
@@ -174,6 +231,11 @@ pub(crate) fn immutable(resource: &Resource, live: &Value, object: &mut Value) {
         "pods" => within(object, &["spec"], pod::tolerate),
         "persistentvolumeclaims" => within(object, &["spec"], |spec| storage::sources(spec, &live["spec"])),
         "daemonsets" => workload::template_generation(live, object),
+        "leases" => uncoordinated(object),
+        "nodes" => unconfigured(live, object),
+        "serviceaccounts" => named_alone(object),
+        "endpointslices" => untold(live, object),
+        "csidrivers" => ungated(object),
         _ => {}
     }
 }

@@ -18,6 +18,7 @@ mod admission;
 mod answer;
 mod apply;
 mod ask;
+mod autoscaling;
 mod cluster;
 mod control;
 mod custom;

@@ -9,6 +9,7 @@ pub(crate) use self::forms::*;
 use crate::error::Cause;
 use crate::object;
 use crate::resources::Resource;
+use crate::validate;
 
 const KEY: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character \
      (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -128,7 +129,10 @@ pub(crate) fn check(resource: &Resource, object: &Value) -> Vec<Cause> {
         causes.extend(invalid("metadata.name", name, wrong_name(resource, name)));
     }
     causes.extend(metadata(object));
-    causes.extend(finalizers(resource, object));
+    causes.extend(finalizers(object));
+    if validate::knows_finalizers(resource) {
+        causes.extend(standard_finalizers(object));
+    }
     causes
 }
 
@@ -212,18 +216,12 @@ fn spelled(owners: &Value) -> String {
     format!("[{}]", all.join(","))
 }
 
-fn finalizers(resource: &Resource, object: &Value) -> Vec<Cause> {
+/// Checks the form of finalizers.
+pub(crate) fn finalizers(object: &Value) -> Vec<Cause> {
     let (mut causes, all) = (Vec::new(), object::finalizers(object));
-    for (i, finalizer) in all.iter().enumerate() {
-        let shown = Value::from(*finalizer);
-        for why in label_key(finalizer) {
-            causes.push(Cause::invalid("metadata.finalizers", &shown, &why));
-        }
-        let standard = matches!(*finalizer, "orphan" | "foregroundDeletion" | "kubernetes");
-        if !standard && !finalizer.contains('/') && !resource.custom {
-            let why = "name is neither a standard finalizer name nor is it fully qualified";
-            causes.push(Cause::invalid(&format!("metadata.finalizers[{i}]"), &shown, why));
-        }
+    for finalizer in &all {
+        let whys = label_key(finalizer);
+        causes.extend(whys.iter().map(|why| Cause::invalid("metadata.finalizers", &Value::from(*finalizer), why)));
     }
     if all.contains(&"orphan") && all.contains(&"foregroundDeletion") {
         let why = "finalizer orphan and foregroundDeletion cannot be both set";
@@ -232,13 +230,36 @@ fn finalizers(resource: &Resource, object: &Value) -> Vec<Cause> {
     causes
 }
 
+/// True for the finalizers that need no domain.
+pub(crate) fn is_standard_finalizer(name: &str) -> bool {
+    matches!(name, "orphan" | "foregroundDeletion" | "kubernetes")
+}
+
+/// Checks that finalizers without a domain are known.
+pub(crate) fn standard_finalizers(object: &Value) -> Vec<Cause> {
+    let all = object::finalizers(object).into_iter().enumerate();
+    let unknown = all.filter(|(_, name)| !is_standard_finalizer(name) && !name.contains('/'));
+    let why = "name is neither a standard finalizer name nor is it fully qualified";
+    unknown.map(|(i, name)| Cause::invalid(&format!("metadata.finalizers[{i}]"), &name.into(), why)).collect()
+}
+
 fn wrong_name(resource: &Resource, name: &str) -> Vec<String> {
     match (resource.group.as_str(), resource.plural.as_str()) {
+        ("events.k8s.io", _) => subdomain(name),
         ("rbac.authorization.k8s.io", _) => segment(name),
+        ("", "replicationcontrollers") => {
+            let bytes = |why: String| if why == too_many(253) { too_long(253) } else { why };
+            subdomain(name).into_iter().map(bytes).collect()
+        }
+        _ if validate::names_nothing(resource) => segment(name),
         ("", "namespaces" | "services") | ("apps", "statefulsets") => label(name),
         ("networking.k8s.io", "ipaddresses") => canonical_address(name),
-        ("batch", "cronjobs") if subdomain(name).is_empty() && name.len() > 52 => {
-            vec!["must be no more than 52 characters".into()]
+        ("batch", "cronjobs") => {
+            let mut wrong = subdomain(name);
+            if name.len() > 52 {
+                wrong.push(too_many(52));
+            }
+            wrong
         }
         _ => subdomain(name),
     }

@@ -104,6 +104,11 @@ impl Quantity {
         other.nanos != 0 && self.nanos % other.nanos == 0
     }
 
+    /// The amount as a number, as near as that comes.
+    pub(crate) fn as_f64(self) -> f64 {
+        self.nanos as f64 / NANO as f64
+    }
+
     /// The canonical form: no fraction, the largest unit that allows for that.
     pub(crate) fn canonical(self) -> String {
         let (sign, nanos) = (if self.nanos < 0 { "-" } else { "" }, self.nanos.abs());

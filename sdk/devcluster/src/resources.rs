@@ -108,8 +108,16 @@ impl Resource {
 }
 
 /// The built-in resources in the order discovery lists them.
-pub(crate) static BUILTINS: LazyLock<Vec<Arc<Resource>>> =
-    LazyLock::new(|| BUILTIN.rows.iter().map(|row| Arc::new(builtin(row))).collect());
+pub(crate) static BUILTINS: LazyLock<Vec<Arc<Resource>>> = LazyLock::new(|| {
+    let mut all: Vec<Resource> = Vec::new();
+    for row in &BUILTIN.rows {
+        match all.iter_mut().find(|known| known.group == row.group && known.plural == row.plural) {
+            Some(known) => known.versions.push(version(row)),
+            None => all.push(builtin(row)),
+        }
+    }
+    all.into_iter().map(Arc::new).collect()
+});
 
 /// Groups that a kube-apiserver serves and this server does not; asking for them says so instead of "not found".
 pub(crate) const ABSENT_GROUPS: [&str; 7] = [
@@ -125,11 +133,9 @@ pub(crate) const ABSENT_GROUPS: [&str; 7] = [
 /// What can be done with most kinds.
 pub(crate) const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-fn builtin(row: &'static Row) -> Resource {
-    let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+fn version(row: &'static Row) -> Version {
     let has = |name: &str| row.subresources.iter().any(|sub| sub.name == name);
-    let shelf_group = if row.plural == "events" { "" } else { row.group };
-    let version = Version {
+    Version {
         name: row.version.into(),
         schema: BUILTIN.schema.clone(),
         root: row.type_id,
@@ -139,7 +145,12 @@ fn builtin(row: &'static Row) -> Resource {
         validator: None,
         source: Value::Null,
         warning: None,
-    };
+    }
+}
+
+fn builtin(row: &'static Row) -> Resource {
+    let strings = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+    let shelf_group = if row.plural == "events" { "" } else { row.group };
     Resource {
         group: row.group.into(),
         plural: row.plural.into(),
@@ -149,7 +160,7 @@ fn builtin(row: &'static Row) -> Resource {
         namespaced: row.namespaced,
         short_names: strings(&row.short_names),
         categories: strings(&row.categories),
-        versions: vec![version],
+        versions: vec![version(row)],
         shelf: format!("{}.{shelf_group}", row.plural).into(),
         custom: false,
         subs: &row.subresources,
@@ -185,6 +196,12 @@ fn has_generation(plural: &str) -> bool {
             | "endpointslices"
             | "priorityclasses"
             | "customresourcedefinitions"
+            | "validatingwebhookconfigurations"
+            | "mutatingwebhookconfigurations"
+            | "validatingadmissionpolicies"
+            | "validatingadmissionpolicybindings"
+            | "mutatingadmissionpolicies"
+            | "mutatingadmissionpolicybindings"
     )
 }
 

@@ -349,6 +349,7 @@ impl Call<'_> {
         Ok(Write {
             resource: &self.resource,
             version: self.version()?,
+            said: None,
             namespace: self.place.namespace.clone(),
             name: self.place.name.clone(),
             sub: self.place.subresource.clone(),

@@ -52,6 +52,8 @@ pub(crate) enum Scalar {
     /// Text in base64.
     Base64,
     Time,
+    /// A time with six digits of fractions.
+    Moment,
     Integer,
     /// An integer of 64 bits.
     Long,

@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 
 use crate::ask::{Meta, Render};
+use crate::autoscaling;
 use crate::resources::Resource;
 use crate::schema::settle::settle;
 use crate::store::Stored;
@@ -45,14 +46,27 @@ pub(crate) fn to_stored(resource: &Resource, object: &mut Value) {
 }
 
 impl View<'_> {
+    /// True if objects are kept in another form than they are shown in.
+    fn converts(&self) -> bool {
+        self.resource.renames_events() || autoscaling::is_first(self.resource, self.version)
+    }
+
+    /// The view in the version that objects are kept in: tables and metadata alone are made of that.
+    fn kept(self) -> Self {
+        let first = autoscaling::is_first(self.resource, self.version);
+        if first { Self { version: "v2", ..self } } else { self }
+    }
+
     /// The object as a value of the view's version, with apiVersion and kind.
     pub(crate) fn value(&self, stored: &Stored) -> Value {
         let mut value = stored.value();
         if self.resource.renames_events() {
             rename(&mut value, EVENT_FIELDS.iter().copied());
-            if let Some(version) = self.resource.version(self.version) {
-                settle(version.ty(), &mut value);
-            }
+        } else if autoscaling::is_first(self.resource, self.version) {
+            autoscaling::first(&mut value);
+        }
+        if let Some(version) = self.resource.version(self.version).filter(|_| self.converts()) {
+            settle(version.ty(), &mut value);
         }
         if let Some(map) = value.as_object_mut() {
             map.insert("apiVersion".into(), self.resource.api_version(self.version).into());
@@ -64,11 +78,12 @@ impl View<'_> {
     /// One object as JSON.
     pub(crate) fn object(&self, stored: &Stored) -> Bytes {
         match self.render {
-            Render::Full if self.resource.renames_events() => Bytes::from(self.value(stored).to_string()),
+            Render::Full if self.converts() => Bytes::from(self.value(stored).to_string()),
             Render::Full => self.typed(stored),
             Render::Partial(_, meta) => Bytes::from(partial(stored, meta).to_string()),
             Render::Table(include, meta) => {
-                let mut table = table::table(*self, (include, meta), std::slice::from_ref(&self.value(stored)));
+                let kept = self.kept();
+                let mut table = table::table(kept, (include, meta), std::slice::from_ref(&kept.value(stored)));
                 table["metadata"] = json!({"resourceVersion": stored.version.to_string()});
                 Bytes::from(table.to_string())
             }
@@ -93,8 +108,9 @@ impl View<'_> {
     pub(crate) fn list<'s>(&self, items: impl Iterator<Item = &'s Stored>, meta: &Map<String, Value>) -> Bytes {
         let meta = Value::Object(meta.clone());
         if let Render::Table(include, form) = self.render {
-            let values: Vec<Value> = items.map(|s| self.value(s)).collect();
-            let mut table = table::table(*self, (include, form), &values);
+            let kept = self.kept();
+            let values: Vec<Value> = items.map(|s| kept.value(s)).collect();
+            let mut table = table::table(kept, (include, form), &values);
             table["metadata"] = meta;
             // A list of custom resources says that there is no more, their table does not.
             if let Some(meta) = table["metadata"].as_object_mut().filter(|_| self.resource.custom) {
@@ -115,7 +131,7 @@ impl View<'_> {
             }
             // Items of built-in lists carry no apiVersion and kind, those of custom resources do.
             match self.render {
-                Render::Full if self.resource.renames_events() => {
+                Render::Full if self.converts() => {
                     let mut value = self.value(stored);
                     if let Some(map) = value.as_object_mut() {
                         map.retain(|key, _| key != "apiVersion" && key != "kind");

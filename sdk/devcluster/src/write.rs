@@ -1,16 +1,20 @@
 //! Owns creating and changing objects: what a body goes through until it lies on its shelf.
 
 mod changes;
+mod fit;
 mod place;
 mod unknown;
+mod version;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use self::fit::fits;
 use self::place::place;
 pub(crate) use self::place::{check_kind, named_kind};
 pub(crate) use self::unknown::unknown_fields;
+use self::version::{keepable, keepable_change, of_one_group, owners};
 use crate::access::escalation::Guard;
 use crate::apply::managers::{Identity, Managers, describe};
 use crate::apply::{self, Reach, last_applied};
@@ -19,13 +23,15 @@ use crate::object;
 use crate::resources::{Resource, StatusReset, Version};
 use crate::schema::{fill, misfit, settle};
 use crate::store::{Key, State, Stored};
-use crate::{admission, custom, defaults, definitions, go, names, patch, services, validate, view};
+use crate::{admission, autoscaling, custom, defaults, definitions, go, names, patch, services, validate, view};
 
 /// A write: where to, by whom, and how strictly.
 #[derive(Debug, Clone)]
 pub(crate) struct Write<'a> {
     pub(crate) resource: &'a Resource,
     pub(crate) version: &'a Version,
+    /// The version that the client writes in, where objects are kept in another one, which `version` then is.
+    pub(crate) said: Option<&'a Version>,
     pub(crate) namespace: String,
     pub(crate) name: String,
     /// The subresource written to: empty, "status" or "scale".
@@ -62,7 +68,7 @@ pub(crate) struct Done {
 
 impl Write<'_> {
     fn api_version(&self) -> String {
-        self.resource.api_version(&self.version.name)
+        self.resource.api_version(&self.said.unwrap_or(self.version).name)
     }
 
     pub(crate) fn reach(&self) -> Reach {
@@ -79,7 +85,7 @@ impl Write<'_> {
     fn empty(&self) -> Value {
         let mut nothing = Value::Object(Map::new());
         if !self.resource.custom {
-            settle::settle(self.version.ty(), &mut nothing);
+            settle::settle(self.said.unwrap_or(self.version).ty(), &mut nothing);
         }
         nothing
     }
@@ -108,7 +114,9 @@ impl Write<'_> {
     }
 
     fn invalid(&self, name: &str, causes: Vec<Cause>) -> ApiError {
-        ApiError::invalid(&self.resource.group, &self.resource.kind, name, causes)
+        // Events are kept in the core group, and complained of as of that.
+        let group = if self.resource.renames_events() { "" } else { &self.resource.group };
+        ApiError::invalid(group, &self.resource.kind, name, causes)
     }
 
     /// The live object in this write's version.
@@ -143,11 +151,15 @@ pub(crate) fn create(state: &mut State, write: &Write<'_>, mut body: Value) -> R
     }
     let mut warnings = Vec::new();
     prepare(&write, &mut body, &mut warnings)?;
+    if let Some(kept) = write.kept() {
+        write = kept;
+        keepable(&write, &mut body);
+    }
     let mut managers = Managers::default();
     let who = Identity::updater(&write.manager, &write.api_version(), "");
     // Taken before the server adds what nobody owns, such as addresses.
-    let nothing = write.empty();
-    apply::update(write.version.ty(), &nothing, &body, &mut managers, &who, write.reach(), &object::now());
+    let (nothing, seen) = (write.empty(), write.seen(&body));
+    apply::update(write.form(), &nothing, &seen, &mut managers, &who, write.reach(), &object::now());
     begin(state, &write, &mut body, &mut warnings)?;
     if let Some(other) = state.get(&write.resource.shelf, &write.key()) {
         let what = write.resource.named(&write.name);
@@ -178,7 +190,7 @@ pub(crate) fn replace(state: &mut State, write: &Write<'_>, mut body: Value) -> 
         );
         return if creates && !write.status { create(state, write, body) } else { Err(write.not_found()) };
     };
-    if write.resource.custom && object::sent_version(&body).is_none() {
+    if changes::needs_version(write.resource) && object::sent_version(&body).is_none_or(|version| version == "0") {
         let cause = Cause::invalid("metadata.resourceVersion", &Value::from(0), "must be specified for an update");
         return Err(ApiError::invalid(&write.resource.group, &write.resource.plural, &write.name, vec![cause]));
     }
@@ -267,10 +279,10 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
     if managers.is_empty() && exists {
         // What was there before anybody applied has an owner from now on.
         let before = Identity::updater("before-first-apply", &write.api_version(), &write.sub);
-        apply::update(write.version.ty(), &write.empty(), &base, &mut managers, &before, write.reach(), &now);
+        apply::update(write.form(), &write.empty(), &base, &mut managers, &before, write.reach(), &now);
     }
     let mode = (write.reach(), write.force || last_applied::allows(write, &base, &config, &managers, &who));
-    let mut applied = apply::apply(write.version.ty(), &base, &config, &mut managers, &who, mode, &now);
+    let mut applied = apply::apply(write.form(), &base, &config, &mut managers, &who, mode, &now);
     if !applied.conflicts.is_empty() {
         let (message, causes) = describe(&applied.conflicts);
         return Err(ApiError::apply_conflict(message, causes));
@@ -288,6 +300,9 @@ pub(crate) fn apply(state: &mut State, write: &Write<'_>, mut config: Value) -> 
             return Err(ApiError::conflict(write.resource.named(&write.name), &why));
         }
         prepare(write, &mut body, &mut warnings)?;
+        let kept = write.kept();
+        let write = kept.as_ref().unwrap_or(write);
+        keepable(write, &mut body);
         begin(state, write, &mut body, &mut warnings)?;
         managers.stamp(&who, &now);
         let stored = keep(state, write, body, &managers)?;
@@ -306,6 +321,14 @@ pub(crate) fn change(
     applied: Option<Managers>,
 ) -> Result<Done, ApiError> {
     changes::versions(write, &live, &body)?;
+    let (kept, mut warnings) = (write.kept(), Vec::new());
+    if let Some(kept) = &kept {
+        prepare(write, &mut body, &mut warnings)?;
+        let stored = kept.live(state).ok_or_else(|| write.not_found())?;
+        keepable_change(kept, (&live, &stored), &mut body, applied.is_some());
+        live = stored;
+    }
+    let write = kept.as_ref().unwrap_or(write);
     let stored_version = object::meta(&live, "resourceVersion").to_owned();
     let reset = body["metadata"]
         .get("managedFields")
@@ -313,14 +336,14 @@ pub(crate) fn change(
         .is_some_and(|list| list.is_empty() || list.iter().all(|e| e.as_object().is_none_or(Map::is_empty)));
     let before = Managers::take(&mut live);
     let said = Managers::take(&mut body);
-    let mut warnings = Vec::new();
-    let mut causes = changes::metadata(write.resource, &live, &body);
+    let mut causes = changes::metadata(write, &live, &body);
+    let dropped = changes::dropped(write, &body);
     carry_over(write, &live, &mut body);
     prepare(write, &mut body, &mut warnings)?;
     carry_over(write, &live, &mut body);
     definitions::fill(write.resource, &mut body);
     // What a service is given is nobody's to own.
-    let sent = write.is_service().then(|| body.clone());
+    let mut sent = write.is_service().then(|| body.clone());
     let refused = if write.is_service() { services::update(state, &live, &mut body) } else { Vec::new() };
     if refused.is_empty() {
         causes.extend(changes::check(write, &live, &body, &mut warnings));
@@ -338,25 +361,15 @@ pub(crate) fn change(
     definitions::fill(write.resource, &mut body);
     object::set_meta(&mut body, "resourceVersion", Some(stored_version.as_str().into()));
     raise_generation(write, &live, &mut body);
-    let now = object::now();
-    let managers = match applied {
-        Some(managers) => managers,
-        None => {
-            // Who writes may say who owns what; who says nothing leaves it as it is.
-            let mut managers = match (reset, said.is_empty()) {
-                (true, _) => Managers::default(),
-                (false, true) => before.clone(),
-                (false, false) => said,
-            };
-            let who = Identity::updater(&write.manager, &write.api_version(), &write.sub);
-            // Once nobody owns anything, only an apply makes owners again.
-            if !managers.is_empty() {
-                let sent = sent.as_ref().unwrap_or(&body);
-                apply::update(write.version.ty(), &live, sent, &mut managers, &who, write.reach(), &now);
-            }
-            managers
-        }
-    };
+    if let Some(spec) = dropped {
+        // Who sends what is dropped owns it all the same.
+        let mut whole = body.clone();
+        whole["spec"] = spec;
+        sent = Some(whole);
+    }
+    let sent = sent.as_ref().unwrap_or(&body);
+    let managers = applied.unwrap_or_else(|| owners(write, (&live, sent), (reset, said, &before)));
+    let managers = of_one_group(write, managers);
     settle::unlist(write.version.ty(), &mut body);
     let stored = state.get(&write.resource.shelf, &write.key()).ok_or_else(|| write.not_found())?;
     if body == live && managers.owns_the_same(&before) && !stored.raw {
@@ -395,20 +408,6 @@ fn finish_deletion(
     Ok(Done { stored: Arc::new(crate::store::pretend(version, body)), created: false, warnings })
 }
 
-/// Refuses values of a wrong type.
-fn fits(write: &Write<'_>, body: &Value) -> Result<(), ApiError> {
-    if write.resource.custom {
-        return Ok(());
-    }
-    let (kind, version) = (&write.resource.kind, &write.version.name);
-    match misfit::find(write.version.ty(), body) {
-        Some(why) => {
-            Err(ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}")))
-        }
-        None => Ok(()),
-    }
-}
-
 /// Drops what is unknown and puts in defaults.
 fn prepare(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> Result<(), ApiError> {
     fits(write, body)?;
@@ -419,7 +418,11 @@ fn prepare(write: &Write<'_>, body: &mut Value, warnings: &mut Vec<String>) -> R
         settle::texts(write.version.ty(), body);
         fill::drop_nulls(write.version.ty(), body);
         settle::parts(write.version.ty(), body);
-        defaults::fill(write.resource, body);
+        // What was converted is defaulted when it is read again.
+        if write.said.is_none() {
+            autoscaling::forget(write.resource, &write.version.name, body);
+            defaults::fill(write.resource, &write.version.name, body);
+        }
         definitions::fill(write.resource, body);
         settle::settle(write.version.ty(), body);
     }
@@ -486,6 +489,10 @@ fn keep(state: &mut State, write: &Write<'_>, mut body: Value, managers: &Manage
     if let Some(guard) = &write.guard {
         guard.check(state, write.resource, write.live(state).as_ref(), &body)?;
     }
+    if write.said.is_some() {
+        defaults::fill(write.resource, &write.version.name, &mut body);
+        settle::settle(write.version.ty(), &mut body);
+    }
     settle::unlist(write.version.ty(), &mut body);
     managers.put_into(&mut body);
     view::to_stored(write.resource, &mut body);
@@ -543,7 +550,9 @@ fn carry_over(write: &Write<'_>, live: &Value, body: &mut Value) {
 }
 
 fn raise_generation(write: &Write<'_>, live: &Value, body: &mut Value) {
-    if write.resource.status == StatusReset::None || write.status {
+    // Changes of CSIDrivers are counted, but not their creation.
+    let counted = write.resource.plural == "csidrivers" || write.resource.status != StatusReset::None;
+    if !counted || write.status {
         return;
     }
     let apart = |field: &&String| *field != "metadata" && *field != "apiVersion" && *field != "kind";

@@ -34,7 +34,7 @@ pub(crate) fn run(state: &mut State) {
             body["rules"] = Value::Null;
         }
         managers.put_into(&mut body);
-        defaults::fill(&resource, &mut body);
+        defaults::fill(&resource, &version.name, &mut body);
         state.put(&resource, body);
     }
 }

@@ -127,11 +127,27 @@ impl Managers {
         others.fold(Set::default(), |all, (_, entry)| all.union(&entry.set))
     }
 
-    /// Fields among `touched` that other managers own.
-    pub(crate) fn conflicts(&self, who: &Identity, touched: &Set) -> Vec<Conflict> {
+    /// True if a manager uses that version, which is told with its group.
+    pub(crate) fn use_version(&self, version: &str) -> bool {
+        self.entries.keys().any(|who| who.version == version)
+    }
+
+    /// Drops what was written in any other version.
+    pub(crate) fn keep_version(&mut self, version: &str) {
+        self.entries.retain(|who, _| who.version == version);
+    }
+
+    /// What all managers own who use that version.
+    pub(crate) fn union_of(&self, version: &str) -> Set {
+        let of = self.entries.iter().filter(|(who, _)| who.version == version);
+        of.fold(Set::default(), |all, (_, entry)| all.union(&entry.set))
+    }
+
+    /// Fields that other managers own among those that are touched, as each of them sees it.
+    pub(crate) fn conflicts<'a>(&self, who: &Identity, touched: impl Fn(&Identity) -> &'a Set) -> Vec<Conflict> {
         let mut out = Vec::new();
         for (other, entry) in self.entries.iter().filter(|(other, _)| !other.is(who)) {
-            for path in entry.set.intersection(touched).paths() {
+            for path in entry.set.intersection(touched(other)).paths() {
                 out.push(Conflict { owner: other.clone(), time: entry.time.clone(), path });
             }
         }

@@ -78,7 +78,7 @@ fn check_items(ty: Type<'_>, list: &Value, items: &[Value], path: &str, errors: 
 
 fn mismatch(scalar: Scalar, value: &Value) -> Option<String> {
     let (expected, fits) = match scalar {
-        Scalar::Text | Scalar::Base64 | Scalar::Time => ("string", value.is_string()),
+        Scalar::Text | Scalar::Base64 | Scalar::Time | Scalar::Moment => ("string", value.is_string()),
         Scalar::Integer | Scalar::Long | Scalar::Number => ("numeric (int or float)", value.is_number()),
         Scalar::Boolean => ("boolean", value.is_boolean()),
         Scalar::IntOrText | Scalar::Quantity => {

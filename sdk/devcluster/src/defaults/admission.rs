@@ -23,7 +23,9 @@ pub(super) fn fill(resource: &Resource, object: &mut Value) {
     for field in ["matchConstraints", "matchResources"] {
         within(object, &["spec", field], |constraints| {
             matched(constraints);
-            each(constraints, "resourceRules", |rule| default(rule, "scope", "*"));
+            for rules in ["resourceRules", "excludeResourceRules"] {
+                each(constraints, rules, |rule| default(rule, "scope", "*"));
+            }
         });
     }
 }

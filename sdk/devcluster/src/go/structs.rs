@@ -140,7 +140,7 @@ fn fields(name: &str, value: &Value, written: &mut Vec<(String, Tree)>) {
         };
         if field.name.is_empty() {
             fields(field.expr, part, written);
-        } else if !(field.sparse && is_empty(part)) {
+        } else if !(field.sparse && (part.is_null() || !field.expr.starts_with('*') && is_empty(part))) {
             written.push((field.name.to_owned(), tree(field.expr, part)));
         }
     }

@@ -12,6 +12,8 @@ const UNDERSCORE: &str = "a lowercase RFC 1123 subdomain must consist of lower c
 const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower case \
      alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. '*.example.com', regex used for validation is \
      '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+const OLD_LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and \
+     end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const HEADER: &str = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is \
      '[-A-Za-z0-9]+')";
 const VARIABLE: &str =
@@ -137,6 +139,14 @@ pub(crate) fn wildcard(text: &str) -> Vec<String> {
     let mut wrong = unless(text.len() <= 253, "must be no more than 253 characters");
     let fits = text.strip_prefix("*.").is_some_and(|rest| rest.split('.').all(super::is_label));
     wrong.extend(unless(fits, WILDCARD));
+    wrong
+}
+
+/// A label of the older form, which does not begin with a number.
+pub(crate) fn old_label(text: &str) -> Vec<String> {
+    let mut wrong = unless(text.len() <= 63, "must be no more than 63 characters");
+    let letter = text.starts_with(|c: char| c.is_ascii_lowercase());
+    wrong.extend(unless(letter && super::is_label(text), OLD_LABEL));
     wrong
 }
 

@@ -2,7 +2,7 @@
 //!
 //! `types.txt`: a line with a type's name (`!` = atomic), then one line per field: a space, the name (`*` = required, `+` = always
 //! written, `-` = vanishes when empty), its type.
-//! Types: `s y t i l n b x q ?` (text, base64, time, integer, long integer, number, boolean, int-or-string, quantity, any; text may be followed by its
+//! Types: `s y t u i l n b x q ?` (text, base64, time, time with fractions, integer, long integer, number, boolean, int-or-string, quantity, any; text may be followed by its
 //! values, each after a `|`), `{T}` map, `[T]`
 //! list, or another type's name; then `@s` or `@m(keys)` for lists that merge as sets or by keys, `!` atomic, `~key` the
 //! strategic merge key, `^` retain keys. `resources.txt`: group, version, plural, kind, singular, scope, short names,
@@ -263,6 +263,7 @@ fn scalar(name: &str) -> Option<Shape> {
         "s" => Shape::Scalar(Scalar::Text),
         "y" => Shape::Scalar(Scalar::Base64),
         "t" => Shape::Scalar(Scalar::Time),
+        "u" => Shape::Scalar(Scalar::Moment),
         "i" => Shape::Scalar(Scalar::Integer),
         "l" => Shape::Scalar(Scalar::Long),
         "n" => Shape::Scalar(Scalar::Number),

@@ -30,6 +30,8 @@ fn look(ty: Type<'_>, value: &Value, owner: &str, path: &str) -> Option<String> 
         (Shape::List(_), Value::Array(items)) => items.iter().find_map(|item| look(ty.item()?, item, owner, path)),
         (Shape::Scalar(scalar), value) => scalar_misfit(*scalar, value, owner, path),
         (Shape::Any, _) => None,
+        // What may be anything is looked at by the rules of its kind.
+        (Shape::Object(object), _) if object.keep_unknown => None,
         (_, other) => Some(decoding(go::type_of(other), owner, path, &name(ty))),
     }
 }
@@ -87,6 +89,7 @@ fn scalar_misfit(scalar: Scalar, value: &Value, owner: &str, path: &str) -> Opti
         }
         (Scalar::Quantity, Value::String(text)) if Quantity::parse(text).is_none() => Some(bad_quantity(text).into()),
         (Scalar::Time, Value::String(text)) => bad_time(text),
+        (Scalar::Moment, Value::String(text)) => bad_moment(text),
         _ => None,
     }
 }
@@ -104,8 +107,31 @@ fn bad_quantity(text: &str) -> &'static str {
     }
 }
 
+/// Of the fractions of a moment there are six digits.
+fn bad_moment(text: &str) -> Option<String> {
+    let start = "2006-01-02T15:04:05".len();
+    let complain = |part: &str, layout: &str| {
+        Some(format!(
+            "parsing time \"{text}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"{part}\" as \"{layout}\""
+        ))
+    };
+    let Some((head, rest)) = text.split_at_checked(start) else { return complain(text, "2006") };
+    if format!("{head}Z").parse::<jiff::Timestamp>().is_err() {
+        return complain(text, "2006");
+    }
+    let (digits, zone) = rest.split_at_checked(7).unwrap_or((rest, ""));
+    let six = digits.len() == 7 && digits.starts_with('.') && digits[1..].bytes().all(|b| b.is_ascii_digit());
+    match six {
+        false => complain(rest, ".000000"),
+        true if format!("{head}{zone}").parse::<jiff::Timestamp>().is_err() || zone.is_empty() => {
+            complain(zone, "Z07:00")
+        }
+        true => None,
+    }
+}
+
 fn bad_time(text: &str) -> Option<String> {
-    let layout = if text.contains('.') { "2006-01-02T15:04:05.000000Z07:00" } else { "2006-01-02T15:04:05Z07:00" };
+    let layout = "2006-01-02T15:04:05Z07:00";
     text.parse::<jiff::Timestamp>()
         .err()
         .map(|_| format!("parsing time \"{text}\" as \"{layout}\": cannot parse \"{text}\" as \"2006\""))

@@ -135,9 +135,11 @@ pub(crate) fn unlist(ty: Type<'_>, value: &mut Value) {
 fn zero(shape: &Shape) -> Value {
     match shape {
         Shape::Object(ObjectShape { rest: None, .. }) => json!({}),
-        Shape::Object(_) | Shape::List(ListShape { .. }) | Shape::Any | Shape::Bare | Shape::Scalar(Scalar::Time) => {
-            Value::Null
-        }
+        Shape::Object(_)
+        | Shape::List(ListShape { .. })
+        | Shape::Any
+        | Shape::Bare
+        | Shape::Scalar(Scalar::Time | Scalar::Moment) => Value::Null,
         Shape::Scalar(Scalar::Integer | Scalar::Long | Scalar::Number | Scalar::IntOrText) => json!(0),
         Shape::Scalar(Scalar::Boolean) => json!(false),
         Shape::Scalar(Scalar::Quantity) => json!("0"),

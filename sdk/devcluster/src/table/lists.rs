@@ -139,17 +139,40 @@ pub(super) fn references(object: &Value) -> Value {
     })
 }
 
-/// What an autoscaler aims at; nothing measures in an embedded cluster.
+/// What an autoscaler aims at and what was measured of it; of many the first two.
 pub(super) fn targets(autoscaler: &Value) -> Value {
-    let text = |metric: &Value| {
-        let of = &metric["resource"];
-        let (name, target) = (plain(&of["name"]), &of["target"]);
-        match (target["averageUtilization"].as_i64(), target["averageValue"].as_str()) {
-            (Some(percent), _) => format!("{name}: <unknown>/{percent}%"),
-            (None, Some(value)) => format!("{name}: <unknown>/{value}"),
-            _ => "<unknown>".into(),
-        }
+    const SHOWN: usize = 2;
+    let found = &autoscaler["status"]["currentMetrics"];
+    let all: Vec<String> =
+        every(&autoscaler["spec"]["metrics"]).enumerate().map(|(i, m)| target(m, &found[i])).collect();
+    match all.len() {
+        0 => "<none>".into(),
+        count if count > SHOWN => format!("{} + {} more...", all[..SHOWN].join(", "), count - SHOWN).into(),
+        _ => all.join(", ").into(),
+    }
+}
+
+fn target(metric: &Value, found: &Value) -> String {
+    let kind = match plain(&metric["type"]) {
+        "External" => "external",
+        "Pods" => "pods",
+        "Object" => "object",
+        "Resource" => "resource",
+        "ContainerResource" => "containerResource",
+        _ => return "<unknown type>".into(),
     };
-    let all: Vec<String> = every(&autoscaler["spec"]["metrics"]).map(text).collect();
-    if all.is_empty() { "<none>".into() } else { all.join(", ").into() }
+    let (goal, current) = (&metric[kind]["target"], &found[kind]["current"]);
+    let measured = |field: &str| current[field].as_str().unwrap_or("<unknown>").to_owned();
+    let name = plain(&metric[kind]["name"]);
+    match (kind, goal["averageValue"].as_str()) {
+        ("pods", average) => format!("{}/{}", measured("averageValue"), average.unwrap_or("<nil>")),
+        ("external" | "object", Some(average)) => format!("{}/{average} (avg)", measured("averageValue")),
+        ("external" | "object", None) => format!("{}/{}", measured("value"), plain(&goal["value"])),
+        (_, Some(average)) => format!("{name}: {}/{average}", measured("averageValue")),
+        (_, None) => {
+            let share = |of: &Value, none: &str| of.as_i64().map_or(none.to_owned(), |share| format!("{share}%"));
+            let (now, wanted) = (&current["averageUtilization"], &goal["averageUtilization"]);
+            format!("{name}: {}/{}", share(now, "<unknown>"), share(wanted, "<auto>"))
+        }
+    }
 }

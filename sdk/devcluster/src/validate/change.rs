@@ -2,18 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::{Report, job, job_status, network, network_service, pod, storage, text};
+use super::{
+    Place, Report, admission, autoscaling, condition, job, job_status, limits, network, network_service, node, pod,
+    storage, text,
+};
 use crate::error::Cause;
+use crate::names;
 use crate::resources::Resource;
 
 /// Fields that stay as they are, by resource.
-const FIXED: [(&str, &[&str]); 11] = [
+const FIXED: [(&str, &[&str]); 10] = [
     ("deployments", &["spec.selector"]),
     ("replicasets", &["spec.selector"]),
     ("daemonsets", &["spec.selector"]),
     ("controllerrevisions", &["data"]),
     ("secrets", &["type"]),
-    ("resourcequotas", &["spec.scopes"]),
     ("endpointslices", &["addressType"]),
     ("ingressclasses", &["spec.controller"]),
     ("storageclasses", &["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"]),
@@ -24,10 +27,21 @@ const FIXED: [(&str, &[&str]); 11] = [
 /// Every fault of a change from `live` to `object`.
 pub(crate) fn change(resource: &Resource, sub: &str, live: &Value, object: &Value) -> Vec<Cause> {
     let mut report = Report::default();
+    if sub == "finalize" {
+        namespace_finalizers(object, &mut report);
+        return report.0;
+    }
     if sub == "status" {
         status(resource, object, &mut report);
-        if resource.plural == "jobs" {
-            job_status::check(live, object, &mut report);
+        match resource.plural.as_str() {
+            "jobs" => job_status::check(live, object, &mut report),
+            "nodes" => node::change(live, object, &mut report),
+            "resourcequotas" => limits::quota_status(&Place::new(&object["status"], "status"), &mut report),
+            "horizontalpodautoscalers" => autoscaling::status(&object["status"], &mut report),
+            "validatingadmissionpolicies" => admission::status(&object["status"], &mut report),
+            "volumeattachments" => storage::attachment_status(&object["status"], &mut report),
+            "poddisruptionbudgets" => condition::budget(&object["status"], &mut report),
+            _ => {}
         }
         return report.0;
     }
@@ -54,6 +68,8 @@ pub(crate) fn change(resource: &Resource, sub: &str, live: &Value, object: &Valu
         "ipaddresses" | "servicecidrs" => network::change(plural, live, object, &mut report),
         "services" => network_service::change(live, object, &mut report),
         "pods" => pod::change::check(live, object, &mut report),
+        "nodes" => node::change(live, object, &mut report),
+        "resourcequotas" => limits::quota_change(live, object, &mut report),
         "persistentvolumes" => storage::volume_change(live, object, &mut report),
         "persistentvolumeclaims" => storage::claim_change(live, object, &mut report),
         "volumeattachments" | "csidrivers" | "csinodes" | "volumeattributesclasses" => {
@@ -141,6 +157,7 @@ fn status(resource: &Resource, object: &Value, report: &mut Report) {
                 "updatedNumberScheduled",
                 "numberAvailable",
                 "numberUnavailable",
+                "collisionCount",
             ],
             &[],
         ),
@@ -159,6 +176,16 @@ fn status(resource: &Resource, object: &Value, report: &mut Report) {
             "cannot be greater than readyReplicas"
         };
         report.invalid("status.availableReplicas", &json!(of("availableReplicas")), why);
+    }
+}
+
+fn namespace_finalizers(object: &Value, report: &mut Report) {
+    for finalizer in Place::new(&object["spec"]["finalizers"], "spec.finalizers").each() {
+        let name = text(finalizer.value);
+        report.form(&finalizer.path, finalizer.value, names::label_key);
+        if !name.contains('/') && !names::is_standard_finalizer(name) {
+            report.wrong(&finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+        }
     }
 }
 

@@ -1,22 +1,23 @@
-//! ConfigMaps, Secrets, quotas, limit ranges, nodes, namespaces and events.
+//! ConfigMaps, Secrets and namespaces, and the way to what else is in the core group.
 
 use serde_json::{Value, json};
 
-use super::{Report, list, quantity, text};
+use super::{Place, Report, event, limits, list, node, text};
 use crate::resources::Resource;
-use crate::{go, names, object};
+use crate::{go, names};
 
 /// All values of a ConfigMap or a Secret together, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-pub(super) fn check(resource: &Resource, object: &Value, report: &mut Report) {
+pub(super) fn check(resource: &Resource, object: &Value, old: Option<&Value>, report: &mut Report) {
     match resource.plural.as_str() {
         "configmaps" => config_map(object, report),
         "secrets" => secret(object, report),
-        "resourcequotas" => quota(&object["spec"], report),
-        "nodes" => taints(&object["spec"]["taints"], report),
+        "resourcequotas" => limits::quota(&Place::new(&object["spec"], "spec"), report),
+        "limitranges" => limits::limit_range(&Place::new(&object["spec"], "spec"), report),
+        "nodes" => node::check(object, report),
         "namespaces" => namespace(object, report),
-        "events" => event(object, report),
+        "events" => event::check(object, old, None, report),
         _ => {}
     }
 }
@@ -83,8 +84,7 @@ fn secret(object: &Value, report: &mut Report) {
             let at = format!("data[{key}]");
             if !has(key) {
                 report.required(&at, "");
-            } else if let Err(error) = serde_json::from_slice::<Value>(&decoded(key)) {
-                let why = if error.is_eof() { go::json_error(&error) } else { go::syntax(&decoded(key)) };
+            } else if let Some(why) = unread(&decoded(key)) {
                 report.invalid(&at, &json!("<secret contents redacted>"), &why);
             }
         }
@@ -92,80 +92,19 @@ fn secret(object: &Value, report: &mut Report) {
     }
 }
 
-fn quota(spec: &Value, report: &mut Report) {
-    const WHOLE: [&str; 8] = [
-        "pods",
-        "services",
-        "replicationcontrollers",
-        "resourcequotas",
-        "secrets",
-        "configmaps",
-        "persistentvolumeclaims",
-        "services.nodeports",
-    ];
-    let standard = |name: &str| {
-        WHOLE.contains(&name)
-            || matches!(name, "cpu" | "memory" | "ephemeral-storage" | "services.loadbalancers")
-            || ["requests.", "limits.", "hugepages-"].iter().any(|p| name.starts_with(p))
-    };
-    for (name, amount) in spec["hard"].as_object().into_iter().flatten() {
-        let at = format!("spec.hard[{name}]");
-        report.form(&at, &json!(name), names::label_key);
-        if !name.contains('/') && !standard(name) {
-            if names::label_key(name).is_empty() {
-                report.invalid(&at, &json!(name), "must be a standard resource type or fully qualified");
-            }
-            report.invalid(&at, &json!(name), "must be a standard resource for quota");
-        }
-        let Some(read) = quantity(amount) else { continue };
-        if read.is_negative() {
-            report.invalid(&at, amount, super::NEGATIVE);
-        }
-        if WHOLE.contains(&name.as_str()) && !read.is_whole() {
-            report.invalid(&at, amount, "must be an integer");
-        }
-    }
-    let scopes: Vec<&str> = list(&spec["scopes"]).iter().map(text).collect();
-    let known = [
-        "Terminating",
-        "NotTerminating",
-        "BestEffort",
-        "NotBestEffort",
-        "PriorityClass",
-        "CrossNamespacePodAffinity",
-        "VolumeAttributesClass",
-    ];
-    if scopes.iter().any(|s| !known.contains(s)) {
-        report.invalid("spec.scopes", &spec["scopes"], "unsupported scope");
-    } else if scopes.iter().any(|s| scopes.contains(&format!("Not{s}").as_str())) {
-        report.invalid("spec.scopes", &spec["scopes"], "conflicting scopes");
-    }
-}
-
-fn taints(taints: &Value, report: &mut Report) {
-    for (i, taint) in list(taints).iter().enumerate() {
-        let at = |name: &str| format!("metadata.taints[{i}].{name}");
-        report.form(&at("key"), &taint["key"], names::label_key);
-        report.some_of(&at("effect"), &taint["effect"], "", &["NoSchedule", "PreferNoSchedule", "NoExecute"]);
-        let same = |t: &Value| t["key"] == taint["key"] && t["effect"] == taint["effect"];
-        if list(taints)[..i].iter().any(same) {
-            let shown = format!(
-                "{{\"Key\":{},\"Value\":{:?},\"Effect\":{},\"TimeAdded\":null}}",
-                taint["key"],
-                text(&taint["value"]),
-                taint["effect"]
-            );
-            report.duplicate(
-                &format!("metadata.taints[{i}]"),
-                &format!("{shown}: taints must be unique by key and effect pair"),
-            );
-        }
+/// Why a text is no object in JSON.
+fn unread(text: &[u8]) -> Option<String> {
+    match serde_json::from_slice::<Value>(text) {
+        Err(error) if error.is_eof() => Some(go::json_error(&error)),
+        Err(_) => Some(go::syntax(text)),
+        Ok(_) => go::decode_error(text, "map[string]interface {}"),
     }
 }
 
 fn namespace(object: &Value, report: &mut Report) {
-    for finalizer in list(&object["spec"]["finalizers"]).iter().filter(|f| *f != "kubernetes") {
-        if names::label_key(text(finalizer)).is_empty() && !text(finalizer).contains('/') {
+    for finalizer in list(&object["spec"]["finalizers"]) {
+        let known = names::is_standard_finalizer(text(finalizer)) || text(finalizer).contains('/');
+        if names::label_key(text(finalizer)).is_empty() && !known {
             report.invalid(
                 "spec.finalizers",
                 finalizer,
@@ -173,12 +112,5 @@ fn namespace(object: &Value, report: &mut Report) {
             );
         }
         report.form("spec.finalizers", finalizer, names::label_key);
-    }
-}
-
-fn event(event: &Value, report: &mut Report) {
-    let involved = text(&event["involvedObject"]["namespace"]);
-    if event.get("involvedObject").is_some() && involved != object::meta(event, "namespace") {
-        report.invalid("involvedObject.namespace", &json!(involved), "does not match event.namespace");
     }
 }

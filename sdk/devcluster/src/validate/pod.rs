@@ -5,7 +5,7 @@ mod container;
 mod env;
 pub(super) mod placement;
 mod probe;
-mod resources;
+pub(super) mod resources;
 mod security;
 pub(super) mod volume;
 pub(super) mod warnings;

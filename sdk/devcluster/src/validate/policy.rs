@@ -1,8 +1,10 @@
-//! Roles, budgets, autoscalers, priorities and leases.
+//! Roles, budgets, priorities and leases.
 
 use serde_json::{Value, json};
 
-use super::{Report, list, text};
+use super::{Place, Report, list, text};
+use crate::admission::SYSTEM;
+use crate::go::structs;
 use crate::names;
 use crate::resources::Resource;
 
@@ -13,7 +15,6 @@ pub(super) fn check(resource: &Resource, object: &Value, report: &mut Report) {
         "roles" | "clusterroles" => role(resource, object, report),
         "rolebindings" | "clusterrolebindings" => binding(resource, object, report),
         "poddisruptionbudgets" => budget(&object["spec"], report),
-        "horizontalpodautoscalers" => autoscaler(&object["spec"], report),
         "priorityclasses" => priority(object, report),
         "leases" => lease(&object["spec"], report),
         _ => {}
@@ -53,12 +54,20 @@ fn role(resource: &Resource, object: &Value, report: &mut Report) {
         let why = "at least one clusterRoleSelector required if aggregationRule is non-nil";
         report.required("aggregationRule.clusterRoleSelectors", why);
     }
+    for (i, selector) in list(&aggregation["clusterRoleSelectors"]).iter().enumerate() {
+        let field = format!("aggregationRule.clusterRoleSelectors[{i}]");
+        let before = report.0.len();
+        report.selector(&field, selector);
+        if report.0.len() > before {
+            report.invalid_as(&field, "null", "invalid label selector.");
+        }
+    }
 }
 
 fn binding(resource: &Resource, object: &Value, report: &mut Report) {
     let reference = &object["roleRef"];
     let known: &[&str] = if resource.namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
-    report.one_of("roleRef.apiGroup", &reference["apiGroup"], &[RBAC]);
+    report.any_of(&Place::new(&reference["apiGroup"], "roleRef.apiGroup"), &[RBAC]);
     let kind = text(&reference["kind"]);
     if !known.contains(&kind) {
         report.unsupported("roleRef.kind", &json!(kind).to_string(), known);
@@ -81,11 +90,11 @@ fn binding(resource: &Resource, object: &Value, report: &mut Report) {
                 if !text(&subject["apiGroup"]).is_empty() {
                     report.unsupported(&at("apiGroup"), &subject["apiGroup"].to_string(), &[""]);
                 }
-                if text(&subject["namespace"]).is_empty() {
+                if !resource.namespaced && text(&subject["namespace"]).is_empty() {
                     report.required(&at("namespace"), "");
                 }
             }
-            "User" | "Group" => report.one_of(&at("apiGroup"), &subject["apiGroup"], &[RBAC]),
+            "User" | "Group" => report.any_of(&Place::new(&subject["apiGroup"], at("apiGroup")), &[RBAC]),
             other => report.unsupported(&at("kind"), &json!(other).to_string(), &["ServiceAccount", "User", "Group"]),
         }
     }
@@ -94,11 +103,7 @@ fn binding(resource: &Resource, object: &Value, report: &mut Report) {
 fn budget(spec: &Value, report: &mut Report) {
     let (least, most) = (&spec["minAvailable"], &spec["maxUnavailable"]);
     if !least.is_null() && !most.is_null() {
-        let policy = &spec["unhealthyPodEvictionPolicy"];
-        let shown = format!(
-            "{{\"MinAvailable\":{least},\"Selector\":{},\"MaxUnavailable\":{most},\"UnhealthyPodEvictionPolicy\":{policy}}}",
-            spec["selector"]
-        );
+        let shown = structs::shown("policy.PodDisruptionBudgetSpec", spec);
         report.invalid_as("spec", &shown, "minAvailable and maxUnavailable cannot be both set");
     }
     for (name, value) in [("spec.minAvailable", least), ("spec.maxUnavailable", most)] {
@@ -115,68 +120,29 @@ fn budget(spec: &Value, report: &mut Report) {
     );
 }
 
-fn autoscaler(spec: &Value, report: &mut Report) {
-    let (least, most) = (spec["minReplicas"].as_i64(), spec["maxReplicas"].as_i64().unwrap_or(0));
-    if least.is_some_and(|n| n < 1) {
-        report.invalid("spec.minReplicas", &spec["minReplicas"], "must be greater than or equal to 1");
-    }
-    if most < 1 {
-        report.required("spec.maxReplicas", "must be set and greater than 0");
-    }
-    if least.is_some_and(|least| most < least) {
-        report.invalid("spec.maxReplicas", &json!(most), "must be greater than or equal to `minReplicas`");
-    }
-    let target = &spec["scaleTargetRef"];
-    for name in ["kind", "name"] {
-        let at = format!("spec.scaleTargetRef.{name}");
-        if text(&target[name]).is_empty() {
-            report.required(&at, "");
-        } else {
-            report.form(&at, &target[name], names::segment);
-        }
-    }
-    // Only Nodes and their like could be meant without a group, and those do not scale.
-    if text(&target["apiVersion"]).is_empty() && text(&target["kind"]) != "ReplicationController" {
-        report.invalid("spec.scaleTargetRef.apiVersion", &json!(""), "apiVersion must specify API group");
-    }
-    for (i, metric) in list(&spec["metrics"]).iter().enumerate() {
-        let kinds = ["ContainerResource", "External", "Object", "Pods", "Resource"];
-        report.some_of(
-            &format!("spec.metrics[{i}].type"),
-            &metric["type"],
-            "must specify a metric source type",
-            &kinds,
-        );
-    }
-    for direction in ["scaleUp", "scaleDown"] {
-        let rules = &spec["behavior"][direction];
-        let at = |name: &str| format!("spec.behavior.{direction}.{name}");
-        if rules["stabilizationWindowSeconds"].as_i64().is_some_and(|n| n < 0) {
-            report.invalid(
-                &at("stabilizationWindowSeconds"),
-                &rules["stabilizationWindowSeconds"],
-                "must be greater than or equal to zero",
-            );
-        }
-        if rules.is_object() && list(&rules["policies"]).is_empty() {
-            report.required(&at("policies"), "must specify at least one Policy");
-        }
-    }
-}
-
 fn priority(object: &Value, report: &mut Report) {
     /// Above are the classes of the system.
     const HIGHEST: i64 = 1_000_000_000;
-    let name = text(&object["metadata"]["name"]);
-    if name.starts_with("system-") && !matches!(name, "system-node-critical" | "system-cluster-critical") {
-        let why = format!(
-            "priority class names with 'system-' prefix are reserved for system use only. error: {name} is not a known system priority class"
-        );
-        report.forbidden("metadata.name", &why);
-    } else if object["value"].as_i64().unwrap_or(0) > HIGHEST && !name.starts_with("system-") {
+    let (name, value) = (text(&object["metadata"]["name"]), object["value"].as_i64().unwrap_or(0));
+    if name.starts_with("system-") {
+        let why = match SYSTEM.iter().find(|(known, _)| *known == name) {
+            Some((_, fixed)) if *fixed != value => format!("value of {name} PriorityClass must be {fixed}"),
+            Some(_) if object["globalDefault"] == true => {
+                format!("globalDefault of {name} PriorityClass must be false")
+            }
+            Some(_) => String::new(),
+            None => format!("{name} is not a known system priority class"),
+        };
+        if !why.is_empty() {
+            let reserved = "priority class names with 'system-' prefix are reserved for system use only. error: ";
+            report.forbidden("metadata.name", &format!("{reserved}{why}"));
+        }
+    } else if value > HIGHEST {
         report.forbidden("value", &format!("maximum allowed value of a user defined priority is {HIGHEST}"));
     }
-    report.one_of("preemptionPolicy", &object["preemptionPolicy"], &["PreemptLowerPriority", "Never"]);
+    if !object["preemptionPolicy"].is_null() {
+        report.some_of("preemptionPolicy", &object["preemptionPolicy"], "", &["PreemptLowerPriority", "Never"]);
+    }
 }
 
 fn lease(spec: &Value, report: &mut Report) {

@@ -396,6 +396,25 @@ fn attachment(root: &Place<'_>, report: &mut Report) {
     }
 }
 
+/// What an attachment's status says of how it went.
+pub(super) fn attachment_status(status: &Value, report: &mut Report) {
+    const MESSAGE: usize = 1024;
+    const METADATA: usize = 256 * 1024;
+    let status = Place::new(status, "status");
+    let metadata = status.of("attachmentMetadata");
+    if metadata.entries().map(|(key, value)| key.len() + text(value.value).len()).sum::<usize>() > METADATA {
+        report.too_long(&metadata.path, METADATA);
+    }
+    for error in [status.of("attachError"), status.of("detachError")] {
+        if error.text("message").len() > MESSAGE {
+            report.too_long(&error.at("message"), METADATA);
+        }
+        if error.number("errorCode").is_some_and(|code| code < 0) {
+            report.wrong(&error.of("errorCode"), "must be between 0 and 2147483647, inclusive");
+        }
+    }
+}
+
 /// What may not change in a volume.
 pub(super) fn volume_change(live: &Value, object: &Value, report: &mut Report) {
     let (old, mut new) = (&live["spec"], object["spec"].clone());

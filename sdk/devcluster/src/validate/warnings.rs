@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::pod::warnings as pod;
-use super::{Place, list, text};
+use super::{Place, limits, list, node};
 use crate::names;
 use crate::resources::Resource;
 
@@ -13,7 +13,11 @@ pub(crate) fn of(resource: &Resource, object: &Value, live: Option<&Value>) -> V
     let spec = root.of("spec");
     let template = |place: Place<'_>| if changed { pod::of(&place) } else { Vec::new() };
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "pods") if live.is_none() => pod::of(&root),
+        ("", "pods") if live.is_none() => {
+            let mut said = label(&root, "this is used in the Pod's hostname");
+            said.extend(pod::of(&root));
+            said
+        }
         ("", "podtemplates") if live.is_none_or(|live| live["template"] != object["template"]) => {
             pod::of(&root.of("template"))
         }
@@ -45,9 +49,11 @@ pub(crate) fn of(resource: &Resource, object: &Value, live: Option<&Value>) -> V
         ("", "persistentvolumes") => volume(&root),
         ("", "persistentvolumeclaims") => claim(&root),
         ("", "secrets") => secret(&root),
+        ("", "nodes") => node::warnings(&spec),
+        ("", "resourcequotas") if live.is_none() => limits::quota_warnings(&spec),
         ("", "serviceaccounts") => {
             let key = "kubernetes.io/enforce-mountable-secrets";
-            let new = |object: &Value| text(&object["metadata"]["annotations"][key]) == "true";
+            let new = |object: &Value| !object["metadata"]["annotations"][key].is_null();
             let why = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets";
             let warn = new(object) && !live.is_some_and(new);
             warn.then(|| format!("metadata.annotations[{key}]: {why}")).into_iter().collect()
@@ -60,6 +66,16 @@ pub(crate) fn of(resource: &Resource, object: &Value, live: Option<&Value>) -> V
             warn.then(|| why.to_owned()).into_iter().collect()
         }
         ("discovery.k8s.io", "endpointslices") => slice(&root, live),
+        ("storage.k8s.io", "storageclasses") => {
+            let mut said = Vec::new();
+            for term in root.each_of("allowedTopologies") {
+                for rule in term.each_of("matchLabelExpressions") {
+                    said.extend(pod::old_label(rule.text("key")).map(|why| format!("{}: {why}", rule.at("key"))));
+                }
+            }
+            said
+        }
+        ("storage.k8s.io", "csistoragecapacities") => topology(&root.of("nodeTopology")),
         ("storage.k8s.io", "csidrivers") => {
             let requests = &spec.value["tokenRequests"];
             let same = live.is_some_and(|live| live["spec"]["tokenRequests"] == *requests);
@@ -72,15 +88,33 @@ pub(crate) fn of(resource: &Resource, object: &Value, live: Option<&Value>) -> V
     }
 }
 
+/// Labels of old that nodes are selected by.
+fn topology(selector: &Place<'_>) -> Vec<String> {
+    let mut said = Vec::new();
+    for rule in selector.each_of("matchExpressions") {
+        let key = rule.text("key");
+        said.extend(pod::old_label(key).map(|why| format!("{}: {key} is {why}", rule.at("key"))));
+    }
+    let labels = selector.of("matchLabels");
+    for (key, _) in labels.entries() {
+        said.extend(pod::old_label(key).map(|why| format!("{}: {why}", labels.at(key))));
+    }
+    said
+}
+
 /// The names of what makes pods go into the names of pods.
 fn name(root: &Place<'_>, live: Option<&Value>) -> Vec<String> {
+    if live.is_some() { Vec::new() } else { label(root, "this is used in Pod names and hostnames") }
+}
+
+/// A name that had better be a label.
+fn label(root: &Place<'_>, used: &str) -> Vec<String> {
     let wrong = names::label(root.of("metadata").text("name"));
-    if live.is_some() || wrong.is_empty() {
-        return Vec::new();
+    if wrong.is_empty() {
+        return wrong;
     }
-    let what =
-        "this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended";
-    vec![format!("metadata.name: {what}: [{}]", wrong.join(" "))]
+    let what = "which can result in surprising behavior; a DNS label is recommended";
+    vec![format!("metadata.name: {used}, {what}: [{}]", wrong.join(" "))]
 }
 
 fn stateful_set(spec: &Place<'_>, mut said: Vec<String>, again: bool) -> Vec<String> {

@@ -10,6 +10,10 @@ use crate::{custom, definitions, names, validate};
 
 /// Every fault of a new object.
 pub(super) fn created(write: &Write<'_>, body: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
+    if validate::names_nothing(write.resource) {
+        let causes = content(write, body, None, warnings);
+        return if causes.is_empty() { names::check(write.resource, body) } else { causes };
+    }
     let mut causes = names::check(write.resource, body);
     causes.extend(content(write, body, None, warnings));
     causes
@@ -27,7 +31,7 @@ fn content(write: &Write<'_>, body: &Value, old: Option<&Value>, warnings: &mut 
 /// Every fault of a change but those of [`metadata`].
 pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value, warnings: &mut Vec<String>) -> Vec<Cause> {
     let mut causes = Vec::new();
-    if write.sub != "status" || write.resource.custom {
+    if !matches!(write.sub.as_str(), "status" | "finalize") || write.resource.custom {
         causes.extend(content(write, body, Some(live), warnings));
     } else {
         causes.extend(definitions::check_status(write.resource, body));
@@ -41,7 +45,7 @@ pub(super) fn check(write: &Write<'_>, live: &Value, body: &Value, warnings: &mu
 }
 
 /// Faults in what a client says about metadata that only the server changes.
-pub(super) fn metadata(resource: &Resource, live: &Value, body: &Value) -> Vec<Cause> {
+pub(super) fn metadata(write: &Write<'_>, live: &Value, body: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
     let of = |object: &Value, field: &str| object["metadata"].get(field).cloned().unwrap_or_default();
     let (deleting, old) = (object::is_deleting(live), object::finalizers(live));
@@ -62,12 +66,22 @@ pub(super) fn metadata(resource: &Resource, live: &Value, body: &Value) -> Vec<C
     if !sent.is_null() && sent != of(live, "deletionGracePeriodSeconds") {
         causes.push(Cause::invalid("metadata.deletionGracePeriodSeconds", &sent, "field is immutable"));
     }
-    causes.extend(names::metadata(body));
-    // Looked at for all kinds, and again by each built-in kind.
-    if !resource.custom {
-        causes.extend(causes.clone());
+    let common = names::metadata(body);
+    causes.extend(common.iter().cloned());
+    if write.resource.custom {
+        return causes;
     }
-    causes
+    let (update, mut whole) = (causes, common);
+    whole.extend(names::finalizers(body));
+    let known =
+        validate::knows_finalizers(write.resource).then(|| names::standard_finalizers(body)).unwrap_or_default();
+    let (updates, wholes) = validate::looks_at_metadata(write.resource, write.status);
+    // All kinds are looked at in both ways, and again by their own rules.
+    let mut all = whole.clone();
+    all.extend(update.iter().cloned());
+    (0..updates).for_each(|_| all.extend(update.iter().chain(&known).cloned()));
+    (0..wholes).for_each(|_| all.extend(whole.iter().chain(&known).cloned()));
+    all
 }
 
 /// A write of the status changes metadata too; of Deployments all but their labels.
@@ -77,6 +91,17 @@ pub(super) fn keep_metadata(write: &Write<'_>, metadata: Option<Value>, body: &m
     if write.resource.plural == "deployments" {
         object::set_meta(body, "labels", labels);
     }
+}
+
+/// A specification that is said but not all taken: what of it is dropped is owned by who sent it.
+pub(super) fn dropped(write: &Write<'_>, body: &Value) -> Option<Value> {
+    let kinds = ["namespaces.", "leases.coordination.k8s.io"];
+    let mut spec =
+        body.get("spec").filter(|_| write.sub.is_empty() && kinds.contains(&&*write.resource.shelf))?.clone();
+    if let Some(map) = spec.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+    spec.is_object().then_some(spec)
 }
 
 /// The specification of a namespace changes by its subresource finalize alone.
@@ -124,4 +149,20 @@ pub(super) fn versions(write: &Write<'_>, live: &Value, body: &Value) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// Kinds whose updates have to say which version they saw.
+pub(super) fn needs_version(resource: &Resource) -> bool {
+    let kinds = [
+        "leases",
+        "poddisruptionbudgets",
+        "csidrivers",
+        "csinodes",
+        "csistoragecapacities",
+        "volumeattachments",
+        "customresourcedefinitions",
+    ];
+    resource.custom
+        || resource.group == "admissionregistration.k8s.io"
+        || kinds.contains(&resource.plural.as_str()) && !resource.group.is_empty()
 }

@@ -192,7 +192,7 @@ async fn tables_and_bare_metadata_by_accept() {
 async fn events_are_the_same_objects_in_both_groups() {
     let bed = bed().await;
     let event = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "e"}, "note": "hello", "reason": "R",
-        "eventTime": "2026-01-01T00:00:00.000000Z", "regarding": {"kind": "Pod", "name": "p"}, "type": "Normal"});
+        "eventTime": "2026-01-01T00:00:00.000000Z", "reportingController": "c", "reportingInstance": "i", "action": "A", "regarding": {"kind": "Pod", "name": "p"}, "type": "Normal"});
     assert_eq!(bed.post("/apis/events.k8s.io/v1/namespaces/default/events", &event).await.0, 201);
     let (_, found) = bed.get("/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp").await;
     assert_eq!(found["items"][0]["message"], "hello");

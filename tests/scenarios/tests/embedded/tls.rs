@@ -41,7 +41,11 @@ fn start(folder: &Path) -> Result<HostProcess> {
 async fn certificate(host: &HostProcess, ca: &str, before: &[u8]) -> Result<Vec<u8>> {
     wait::until("another certificate", || async {
         let answer = ask::https(host.port(), ca, "/healthz", None).await.map_err(|e| format!("{e:#}"))?;
-        if answer.code == 200 && answer.certificate != before { Ok(answer.certificate) } else { Err(String::from("the same")) }
+        if answer.code == 200 && answer.certificate != before {
+            Ok(answer.certificate)
+        } else {
+            Err(String::from("the same"))
+        }
     })
     .await
 }

@@ -84,7 +84,8 @@ pub(in crate::validate) fn amount(field: &str, name: &str, value: &Value, report
     }
 }
 
-fn container_name(field: &str, name: &str, report: &mut Report) {
+/// The name of what a container may ask for.
+pub(in crate::validate) fn container_name(field: &str, name: &str, report: &mut Report) {
     standard_name(field, name, report);
     if !name.contains('/') {
         if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !is_page(name) {

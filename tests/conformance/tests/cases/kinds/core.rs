@@ -4,11 +4,11 @@ use anyhow::Result;
 use motet_conformance::{Talk, cases};
 use serde_json::{Value, json};
 
-use crate::cases::tools::{change_each, create_each, lives};
+use crate::cases::tools::{change_each, create_each, lives, with};
 
 cases! { "kinds":
     config_maps, an_immutable_config_map, secrets, secrets_are_checked, an_immutable_secret,
-    service_accounts, resource_quotas_are_checked, events_of_the_core_group, events_of_their_own_group, pod_templates, namespaces_have_labels,
+    config_maps_are_checked, types_of_secrets_are_checked, what_secrets_warn_of, service_accounts, service_accounts_change, resource_quotas_are_checked, events_of_the_core_group, events_of_their_own_group, pod_templates, namespaces_have_labels,
 }
 
 async fn config_maps(talk: &Talk) -> Result<()> {
@@ -136,6 +136,136 @@ async fn resource_quotas_are_checked(talk: &Talk) -> Result<()> {
     .await
 }
 
+async fn config_maps_are_checked(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let path = talk.path("v1", "configmaps");
+    let map = json!({ "metadata": { "name": "c" }, "data": { "a": "b" } });
+    create_each(
+        talk,
+        &path,
+        &map,
+        &[
+            ("/data", json!({ "": "x" })),
+            ("/data", json!({ "a b": "x" })),
+            ("/data", json!({ ".": "x" })),
+            ("/data", json!({ "..a": "x" })),
+            ("/data", json!({ "a": 1 })),
+            ("/data", json!({ "a": null })),
+            ("/data", json!({ "a".repeat(254): "x" })),
+            ("/data", json!({ "a": "x".repeat(1_048_577) })),
+            ("/binaryData", json!({ "a": "AAEC" })),
+            ("/binaryData", json!({ "a b": "AAEC" })),
+            ("/binaryData", json!({ "b": "no base64!" })),
+            ("/binaryData", json!({ "b": "A".repeat(1_398_104) })),
+            ("/immutable", json!("x")),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        &path,
+        &map,
+        &[
+            ("/immutable", json!(true)),
+            ("/data", json!({ "a b": "x" })),
+            ("/data", Value::Null),
+            ("/binaryData", json!({ "a": "AAEC" })),
+        ],
+    )
+    .await
+}
+
+async fn types_of_secrets_are_checked(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let base = json!({ "metadata": { "name": "s" } });
+    let typed =
+        |kind: &str, data: Value| with(&base, &[("/type", json!(format!("kubernetes.io/{kind}"))), ("/data", data)]);
+    let path = talk.path("v1", "secrets");
+    // `{}`, `{`, `[]`, `x` and nothing.
+    let texts = ["e30=", "ew==", "W10=", "eA==", ""];
+    let mut secrets = vec![
+        typed("service-account-token", json!({})),
+        with(
+            &typed("service-account-token", json!({})),
+            &[("/metadata/annotations", json!({ "kubernetes.io/service-account.name": "" }))],
+        ),
+        typed("basic-auth", json!({})),
+        typed("basic-auth", json!({ "username": "" })),
+        typed("basic-auth", json!({ "password": "eA==" })),
+        typed("ssh-auth", json!({})),
+        typed("ssh-auth", json!({ "ssh-privatekey": "" })),
+        typed("ssh-auth", json!({ "ssh-privatekey": "eA==" })),
+        typed("tls", json!({})),
+        typed("tls", json!({ "tls.crt": "" })),
+        typed("tls", json!({ "tls.key": "eA==" })),
+        typed("dockercfg", json!({})),
+        typed("dockerconfigjson", json!({ ".dockercfg": "e30=" })),
+        typed("nonsense", json!({})),
+    ];
+    secrets.extend(texts.iter().map(|text| typed("dockerconfigjson", json!({ ".dockerconfigjson": text }))));
+    secrets.extend(texts.iter().map(|text| typed("dockercfg", json!({ ".dockercfg": text }))));
+    for (n, secret) in secrets.into_iter().enumerate() {
+        talk.post(&format!("{path}?dryRun=All&n={n}"), &secret).await?;
+    }
+    change_each(
+        talk,
+        &path,
+        &typed("tls", json!({ "tls.crt": "", "tls.key": "" })),
+        &[
+            ("/type", json!("Opaque")),
+            ("/data", json!({})),
+            ("/data/more", json!("eA==")),
+            ("/data/tls.key", Value::Null),
+        ],
+    )
+    .await
+}
+
+async fn what_secrets_warn_of(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let path = talk.path("v1", "secrets");
+    let tls = json!({ "metadata": { "name": "t" }, "type": "kubernetes.io/tls", "data": { "tls.crt": "eA==", "tls.key": "eA==" } });
+    create_each(
+        talk,
+        &path,
+        &tls,
+        &[("/data/tls.crt", json!("")), ("/data/tls.key", json!("LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQo="))],
+    )
+    .await
+}
+
+async fn service_accounts_change(talk: &Talk) -> Result<()> {
+    talk.namespace().await?;
+    let base = json!({ "metadata": { "name": "a" } });
+    let path = talk.path("v1", "serviceaccounts");
+    create_each(
+        talk,
+        &path,
+        &base,
+        &[
+            ("/metadata/name", json!("Not_Ok")),
+            ("/metadata/annotations", json!({ "kubernetes.io/enforce-mountable-secrets": "true" })),
+            ("/metadata/annotations", json!({ "kubernetes.io/enforce-mountable-secrets": "false" })),
+            ("/secrets", json!([{ "name": "a" }, { "name": "a" }])),
+            ("/secrets", json!([{ "name": "a", "namespace": "b", "kind": "c" }])),
+            ("/imagePullSecrets", json!([{}])),
+            ("/automountServiceAccountToken", json!("x")),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        &path,
+        &base,
+        &[
+            ("/secrets", json!([{ "name": "b" }])),
+            ("/automountServiceAccountToken", json!(true)),
+            ("/metadata/annotations", json!({ "kubernetes.io/enforce-mountable-secrets": "true" })),
+        ],
+    )
+    .await
+}
+
 fn event(talk: &Talk, name: &str) -> Value {
     json!({ "metadata": { "name": name }, "involvedObject": { "kind": "Pod", "name": "p", "namespace": talk.id(), "apiVersion": "v1" },
         "reason": "Tested", "message": "well", "type": "Normal" })
@@ -143,7 +273,7 @@ fn event(talk: &Talk, name: &str) -> Value {
 
 async fn events_of_the_core_group(talk: &Talk) -> Result<()> {
     talk.namespace().await?;
-    let all = crate::cases::tools::with(
+    let all = with(
         &event(talk, "all"),
         &[
             ("/source", json!({ "component": "c", "host": "h" })),
@@ -199,7 +329,7 @@ async fn namespaces_have_labels(talk: &Talk) -> Result<()> {
         json!({ "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": "other", "a": "b" } } });
     let made = talk.post("/api/v1/namespaces", &namespace).await?;
     let path = format!("/api/v1/namespaces/{name}");
-    talk.put(&path, &crate::cases::tools::with(&made.body, &[("/metadata/labels", json!({}))])).await?;
+    talk.put(&path, &with(&made.body, &[("/metadata/labels", json!({}))])).await?;
     talk.patch(&path, motet_conformance::talk::patch::MERGE, &json!({ "metadata": { "labels": null } })).await?;
     talk.delete(&path).await?;
     Ok(())

@@ -194,6 +194,28 @@ async fn csi_drivers(talk: &Talk) -> Result<()> {
             ("/spec/volumeLifecycleModes", json!(["X"])),
             ("/spec/fsGroupPolicy", json!("X")),
             ("/spec/tokenRequests", json!([{ "audience": "a", "expirationSeconds": 1 }])),
+            ("/spec/tokenRequests", json!([{ "audience": "a" }, { "audience": "a" }])),
+            ("/spec/tokenRequests", json!([{ "audience": "a", "expirationSeconds": 4_294_967_297_i64 }])),
+            ("/spec/nodeAllocatableUpdatePeriodSeconds", json!(9)),
+            ("/spec/serviceAccountTokenInSecrets", json!(true)),
+            ("/spec/preventPodSchedulingIfMissing", json!(true)),
+            ("/spec", Value::Null),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        path,
+        &with(&least, &[("/metadata/name", json!(format!("{}-c.example.com", talk.id())))]),
+        &[
+            ("/spec/attachRequired", json!(false)),
+            ("/spec/podInfoOnMount", json!(true)),
+            ("/spec/volumeLifecycleModes", json!(["Ephemeral"])),
+            ("/spec/fsGroupPolicy", json!("File")),
+            ("/spec/storageCapacity", json!(true)),
+            ("/spec/tokenRequests", json!([{ "audience": "a" }])),
+            ("/spec/seLinuxMount", json!(true)),
+            ("/spec/nodeAllocatableUpdatePeriodSeconds", json!(20)),
         ],
     )
     .await
@@ -211,6 +233,27 @@ async fn csi_nodes(talk: &Talk) -> Result<()> {
             ("/spec", Value::Null),
             ("/spec/drivers", json!([{ "name": "d" }])),
             ("/spec/drivers", json!([{ "nodeID": "n" }])),
+            ("/spec/drivers", json!([{ "name": "d", "nodeID": "n" }, { "name": "d", "nodeID": "n" }])),
+            ("/spec/drivers", json!([{ "name": "d", "nodeID": "n", "topologyKeys": ["", "a", "a", "a b"] }])),
+            ("/spec/drivers", json!([{ "name": "d", "nodeID": "n", "allocatable": { "count": -1 } }])),
+            ("/spec/drivers", json!([{ "name": "d", "nodeID": "n".repeat(257) }])),
+            ("/spec/drivers", json!([{ "name": "Not_Ok", "nodeID": "n" }])),
+            ("/spec/drivers", json!([{ "name": "d", "nodeID": "n", "allocatable": {} }])),
+        ],
+    )
+    .await?;
+    let one = json!({ "metadata": { "name": format!("{}-c", talk.id()) }, "spec": { "drivers": [{ "name": "d", "nodeID": "n", "topologyKeys": ["a"], "allocatable": { "count": 3 } }] } });
+    change_each(
+        talk,
+        path,
+        &one,
+        &[
+            ("/spec/drivers/0/nodeID", json!("m")),
+            ("/spec/drivers/0/topologyKeys", json!(["b"])),
+            ("/spec/drivers/0/allocatable/count", json!(4)),
+            ("/spec/drivers/1", json!({ "name": "e", "nodeID": "n" })),
+            ("/spec/drivers", json!([])),
+            ("/spec/drivers/0/name", json!("e")),
         ],
     )
     .await
@@ -224,10 +267,49 @@ async fn volume_attachments(talk: &Talk) -> Result<()> {
         talk,
         path,
         &least,
-        &[("/spec/attacher", Value::Null), ("/spec/nodeName", Value::Null), ("/spec/source", json!({}))],
+        &[
+            ("/spec/attacher", Value::Null),
+            ("/spec/attacher", json!("Not_Ok")),
+            ("/spec/nodeName", Value::Null),
+            ("/spec/nodeName", json!("Not_Ok")),
+            ("/spec/source", json!({})),
+            ("/spec/source/persistentVolumeName", json!("")),
+            ("/spec/source/persistentVolumeName", json!("Not_Ok")),
+            ("/spec/source/inlineVolumeSpec", json!({ "accessModes": ["ReadWriteOnce"], "csi": { "driver": "d", "volumeHandle": "h" } })),
+            ("/spec/source", json!({ "inlineVolumeSpec": { "accessModes": ["ReadWriteOnce"], "csi": { "driver": "d", "volumeHandle": "h" } } })),
+            ("/spec/source", json!({ "inlineVolumeSpec": { "accessModes": ["ReadWriteOnce"], "hostPath": { "path": "/x" } } })),
+            ("/spec/source", json!({ "inlineVolumeSpec": { "capacity": { "storage": "1" }, "csi": { "driver": "d", "volumeHandle": "h" } } })),
+            ("/status", json!({ "attached": true })),
+        ],
     )
     .await?;
-    change_each(talk, path, &least, &[("/spec/nodeName", json!("m"))]).await
+    change_each(
+        talk,
+        path,
+        &least,
+        &[
+            ("/spec/nodeName", json!("m")),
+            ("/spec/attacher", json!("e")),
+            ("/status/attached", json!(true)),
+            ("/metadata/annotations", json!({ "a": "b" })),
+        ],
+    )
+    .await?;
+    let made = talk.post(path, &with(&least, &[("/metadata/name", json!(format!("{}-s", talk.id())))])).await?;
+    for (n, status) in [
+        json!({ "attached": true, "attachmentMetadata": { "a": "b" } }),
+        json!({ "attached": false, "attachError": { "message": "m".repeat(1025), "time": "2020-01-01T00:00:00Z" } }),
+        json!({ "attached": false, "detachError": { "errorCode": -1 } }),
+        json!({ "attached": false, "attachError": { "errorCode": 7, "message": "m" } }),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let object = with(&made.body, &[("/status", status), ("/spec/nodeName", json!("other"))]);
+        talk.put(&format!("{path}/{}-s/status?dryRun=All&n={n}", talk.id()), &object).await?;
+    }
+    talk.delete(&format!("{path}/{}-s", talk.id())).await?;
+    Ok(())
 }
 
 async fn csi_capacities(talk: &Talk) -> Result<()> {
@@ -251,8 +333,39 @@ async fn csi_capacities(talk: &Talk) -> Result<()> {
         ],
     )
     .await?;
-    create_each(talk, &path, &least, &[("/storageClassName", Value::Null), ("/capacity", json!("-1"))]).await?;
-    change_each(talk, &path, &least, &[("/storageClassName", json!("d")), ("/capacity", json!("1"))]).await
+    create_each(
+        talk,
+        &path,
+        &least,
+        &[
+            ("/storageClassName", Value::Null),
+            ("/storageClassName", json!("Not_Ok")),
+            ("/capacity", json!("-1")),
+            ("/maximumVolumeSize", json!("-1")),
+            ("/maximumVolumeSize", json!("x")),
+            ("/nodeTopology", json!({ "matchLabels": { "a b": "c" } })),
+            ("/nodeTopology", json!({ "matchLabels": { "beta.kubernetes.io/os": "linux" } })),
+            (
+                "/nodeTopology",
+                json!({ "matchExpressions": [{ "key": "beta.kubernetes.io/arch", "operator": "Exists" }] }),
+            ),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        &path,
+        &with(&least, &[("/nodeTopology", json!({ "matchLabels": { "a": "b" } }))]),
+        &[
+            ("/storageClassName", json!("d")),
+            ("/nodeTopology", Value::Null),
+            ("/nodeTopology/matchLabels/a", json!("c")),
+            ("/capacity", json!("1")),
+            ("/capacity", json!("-1")),
+            ("/maximumVolumeSize", json!("2")),
+        ],
+    )
+    .await
 }
 
 async fn volume_attributes_classes(talk: &Talk) -> Result<()> {

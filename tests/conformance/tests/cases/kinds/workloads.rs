@@ -235,9 +235,35 @@ async fn controller_revisions(talk: &Talk) -> Result<()> {
     let path = talk.path("apps/v1", "controllerrevisions");
     let least = json!({ "metadata": { "name": "least" }, "revision": 1, "data": { "any": { "thing": [1, 2] } } });
     lives(talk, &path, std::slice::from_ref(&least)).await?;
-    create_each(talk, &path, &least, &[("/revision", json!(-1)), ("/revision", Value::Null), ("/data", Value::Null)])
-        .await?;
-    change_each(talk, &path, &least, &[("/data/any", json!(1)), ("/revision", json!(2)), ("/revision", json!(0))]).await
+    create_each(
+        talk,
+        &path,
+        &least,
+        &[
+            ("/revision", json!(-1)),
+            ("/revision", Value::Null),
+            ("/data", Value::Null),
+            ("/data", json!([1])),
+            ("/data", json!("x")),
+            ("/data", json!({})),
+            ("/revision", json!("x")),
+        ],
+    )
+    .await?;
+    change_each(
+        talk,
+        &path,
+        &least,
+        &[
+            ("/data/any", json!(1)),
+            ("/data", Value::Null),
+            ("/revision", json!(2)),
+            ("/revision", json!(0)),
+            ("/revision", json!(-1)),
+            ("/metadata/labels", json!({ "a": "b" })),
+        ],
+    )
+    .await
 }
 
 async fn replication_controllers(talk: &Talk) -> Result<()> {
@@ -307,10 +333,36 @@ async fn statuses_of_workloads_are_checked(talk: &Talk) -> Result<()> {
                 ("/status/currentReplicas", json!(3)),
             ],
         ),
-        ("daemonsets", vec![("/status/desiredNumberScheduled", json!(-1)), ("/status/numberReady", json!(3))]),
+        (
+            "daemonsets",
+            vec![
+                ("/status/desiredNumberScheduled", json!(-1)),
+                ("/status/numberReady", json!(3)),
+                ("/status/currentNumberScheduled", json!(-1)),
+                ("/status/numberUnavailable", json!(-1)),
+                ("/status/collisionCount", json!(-1)),
+            ],
+        ),
+        (
+            "replicationcontrollers",
+            vec![
+                ("/status/replicas", json!(-1)),
+                ("/status/readyReplicas", json!(3)),
+                ("/status/fullyLabeledReplicas", json!(3)),
+                ("/status/availableReplicas", json!(-1)),
+                ("/status/observedGeneration", json!(-1)),
+                ("/status/conditions", json!([{ "type": "ReplicaFailure", "status": "True" }])),
+            ],
+        ),
     ] {
-        let path = talk.path("apps/v1", plural);
-        let made = talk.post(&path, &least("one")).await?;
+        let core = plural == "replicationcontrollers";
+        let path = talk.path(if core { "v1" } else { "apps/v1" }, plural);
+        let object = if core {
+            named("one", json!({ "selector": { "app": "x" }, "template": template() }))
+        } else {
+            least("one")
+        };
+        let made = talk.post(&path, &object).await?;
         for (pointer, value) in changes {
             talk.note("with", format!("{pointer}: {value}"));
             talk.put(&format!("{path}/one/status?dryRun=All"), &with(&made.body, &[(pointer, value)])).await?;
