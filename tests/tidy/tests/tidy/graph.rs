@@ -115,7 +115,7 @@ fn every_licence_is_allowed() {
 }
 
 /// Crates that are in the tree in several versions, each because of somebody else's dependency. Whoever adds one says why here.
-const DUPLICATES: [(&str, &str); 22] = [
+const DUPLICATES: [(&str, &str); 23] = [
     ("base64", "jsonschema and k8s-openapi are one behind kube"),
     ("bit-set", "jsonschema's fancy-regex is behind cel's antlr4rust"),
     ("bit-vec", "with bit-set, and rcgen's yasna"),
@@ -133,6 +133,7 @@ const DUPLICATES: [(&str, &str); 22] = [
     ("rustix", "prometheus' procfs is one behind"),
     ("syn", "half of the derive macros have moved to 3"),
     ("synstructure", "with syn"),
+    ("unicode-width", "promql-parser's lrpar is one behind"),
     ("wasm-encoder", "wasmtime 48 and wit-bindgen 0.61 were released apart"),
     ("wasm-metadata", "with wasm-encoder"),
     ("wasmparser", "with wasm-encoder"),
