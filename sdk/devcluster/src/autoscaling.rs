@@ -128,12 +128,15 @@ pub(crate) fn forget(resource: &Resource, version: &str, object: &mut Value) {
     }
 }
 
+/// Makes one version of an object another.
+type Convert = fn(&mut Value);
+
 /// How owners of fields in the version that a write is not in see the object.
 pub(crate) fn other<'a>(resource: &'a Resource, version: &Version) -> Option<Other<'a>> {
     if resource.group != "autoscaling" {
         return None;
     }
-    let (name, convert, back): (_, fn(&mut Value), fn(&mut Value)) =
+    let (name, convert, back): (_, Convert, Convert) =
         if version.name == "v1" { ("v2", second, first) } else { ("v1", first, second) };
     Some(Other { version: resource.api_version(name), ty: resource.version(name)?.ty(), convert, back })
 }

@@ -102,9 +102,9 @@ pub(crate) fn names_nothing(resource: &Resource) -> bool {
 /// Whether a finalizer without a domain has to be one that is known.
 pub(crate) fn knows_finalizers(resource: &Resource) -> bool {
     let free = ["policy", "coordination.k8s.io", "admissionregistration.k8s.io"];
-    !resource.custom
-        && !free.contains(&resource.group.as_str())
-        && !(names_nothing(resource) && resource.group.is_empty())
+    let free = free.contains(&resource.group.as_str());
+    let nameless = names_nothing(resource) && resource.group.is_empty();
+    !(resource.custom || free || nameless)
 }
 
 /// How often the rules of a kind look at the metadata of a changed object: as a change, and as if it were new.

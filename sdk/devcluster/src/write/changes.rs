@@ -73,8 +73,7 @@ pub(super) fn metadata(write: &Write<'_>, live: &Value, body: &Value) -> Vec<Cau
     }
     let (update, mut whole) = (causes, common);
     whole.extend(names::finalizers(body));
-    let known =
-        validate::knows_finalizers(write.resource).then(|| names::standard_finalizers(body)).unwrap_or_default();
+    let known = if validate::knows_finalizers(write.resource) { names::standard_finalizers(body) } else { Vec::new() };
     let (updates, wholes) = validate::looks_at_metadata(write.resource, write.status);
     // All kinds are looked at in both ways, and again by their own rules.
     let mut all = whole.clone();
