@@ -163,19 +163,19 @@ async fn what_stays_of_a_service(talk: &Talk) -> Result<()> {
 async fn services_get_free_addresses(talk: &Talk) -> Result<()> {
     talk.namespace().await?;
     let path = talk.path("v1", "services");
-    let chosen = with(&service("chosen"), &[("/spec/clusterIP", json!("10.0.0.200"))]);
+    let chosen = with(&service("chosen"), &[("/spec/clusterIP", json!("10.0.0.10"))]);
     talk.post(&path, &chosen).await?;
     talk.post(&path, &with(&chosen, &[("/metadata/name", json!("again"))])).await?;
     let node = with(
         &service("node"),
         &[
-            ("/spec/clusterIP", json!("10.0.0.201")),
+            ("/spec/clusterIP", json!("10.0.0.11")),
             ("/spec/type", json!("NodePort")),
             ("/spec/ports/0/nodePort", json!(30123)),
         ],
     );
     talk.post(&path, &node).await?;
-    talk.post(&path, &with(&node, &[("/metadata/name", json!("again")), ("/spec/clusterIP", json!("10.0.0.202"))]))
+    talk.post(&path, &with(&node, &[("/metadata/name", json!("again")), ("/spec/clusterIP", json!("10.0.0.12"))]))
         .await?;
     talk.post(
         &path,
@@ -183,7 +183,7 @@ async fn services_get_free_addresses(talk: &Talk) -> Result<()> {
             &node,
             &[
                 ("/metadata/name", json!("far")),
-                ("/spec/clusterIP", json!("10.0.0.202")),
+                ("/spec/clusterIP", json!("10.0.0.12")),
                 ("/spec/ports/0/nodePort", json!(99)),
             ],
         ),
