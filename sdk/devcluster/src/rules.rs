@@ -6,7 +6,7 @@ mod cost;
 mod decl;
 mod infer;
 mod library;
-mod names;
+pub(crate) mod names;
 mod told;
 mod types;
 mod values;

@@ -20,9 +20,9 @@ pub(super) static RUN: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(environmen
 
 type Extension = fn(&mut Env) -> Result<(), DeclarationError>;
 
-fn environment(loops: Extension) -> Env {
-    let mut env = Env::stdlib();
-    let all: [Extension; 9] = [
+/// Everything that is declared beside the standard library.
+fn all(loops: Extension) -> [Extension; 9] {
+    [
         extensions::strings,
         extensions::lists,
         amounts::extension,
@@ -32,8 +32,12 @@ fn environment(loops: Extension) -> Env {
         texts::extension,
         versions::extension,
         loops,
-    ];
-    for extension in all {
+    ]
+}
+
+fn environment(loops: Extension) -> Env {
+    let mut env = Env::stdlib();
+    for extension in all(loops) {
         // None of them is declared twice, which is all that could fail; a test holds it.
         if let Err(error) = env.add_extension(extension) {
             tracing::warn!(%error, "a function of rules is missing");
@@ -89,17 +93,7 @@ mod tests {
     fn every_function_is_declared_once() {
         for loops in [loops::plain as Extension, loops::unrolled] {
             let mut env = Env::stdlib();
-            for extension in [
-                extensions::strings as Extension,
-                extensions::lists,
-                amounts::extension,
-                forms::extension,
-                lists::extension,
-                network::extension,
-                texts::extension,
-                versions::extension,
-                loops,
-            ] {
+            for extension in all(loops) {
                 assert_eq!(env.add_extension(extension), Ok(()));
             }
         }

@@ -25,9 +25,14 @@ const WORDS: [&str; 21] = [
     "while",
 ];
 
+/// Whether a word means something in CEL, so that nothing can be called that.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    WORDS.contains(&name)
+}
+
 /// How a field's name is written in a rule; none where it cannot be.
 pub(crate) fn escape(name: &str) -> Option<String> {
-    if WORDS.contains(&name) {
+    if is_reserved(name) {
         return Some(format!("__{name}__"));
     }
     let letters = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Place, Report, condition, list, text, webhook};
 use crate::names;
 use crate::resources::Resource;
+use crate::rules;
 
 const POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCHES: [&str; 2] = ["Equivalent", "Exact"];
@@ -88,31 +89,8 @@ fn policy(spec: &Place<'_>, mutates: bool, old: Option<&Value>, report: &mut Rep
 }
 
 fn is_identifier(text: &str) -> bool {
-    const RESERVED: [&str; 21] = [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
     let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    first && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !RESERVED.contains(&text)
+    first && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !rules::names::is_reserved(text)
 }
 
 fn param_kind(kind: &Place<'_>, report: &mut Report) {
