@@ -7,6 +7,7 @@ mod decl;
 mod infer;
 mod library;
 pub(crate) mod names;
+pub(crate) mod policy;
 mod told;
 mod types;
 mod values;
@@ -96,7 +97,7 @@ fn study_one(own: &decl::Decl, listed: &Value) -> Studied {
     let mut studied = Studied { values: own.times(), ..Studied::default() };
     let examine = |source: &str| -> Result<(Type<'_>, bool, u64), String> {
         let program = library::CHECKED.compile(source).map_err(|error| error.to_string())?;
-        let (inferred, result) = infer::infer(program.expression(), own, optional)?;
+        let (inferred, result) = infer::infer(program.expression(), infer::of_rule(own, optional), false)?;
         Ok((result, inferred.uses_old, cost::most(program.expression(), own, &inferred)))
     };
     match examine(&text(listed, "rule")) {

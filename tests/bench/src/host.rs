@@ -59,6 +59,19 @@ impl Host {
         Ok(Self { child, port })
     }
 
+    /// Asks it to stop, and waits until it has: its Lease is given back, so that the next one need not wait for it.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        let stop = Instant::now() + PATIENCE;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() > stop {
+                bail!("the host did not stop within {PATIENCE:?} of SIGTERM");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
     /// Its process.
     pub(crate) fn process(&self) -> Process {
         Process(self.child.id())

@@ -90,5 +90,8 @@ async fn start(folder: &Path, count: usize) -> Result<Started> {
     host.active(&format!("relay-{}", count - 1), 1).await?;
     // What starting took is given back by then.
     sleep(Duration::from_secs(5)).await;
-    Ok(Started { after, busy, resident: host.process().resident()?, anonymous: host.process().status("RssAnon")? })
+    let started =
+        Started { after, busy, resident: host.process().resident()?, anonymous: host.process().status("RssAnon")? };
+    host.stop().await?;
+    Ok(started)
 }

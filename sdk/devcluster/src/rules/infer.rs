@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, StructExpr};
 
 use super::decl::{Decl, Kind};
 use super::names;
 use super::types::{FUNCTIONS, Signature, Type};
+
+/// The type of objects that mutate others, and of the patches that do.
+pub(super) const OBJECT: &str = "Object";
+pub(super) const PATCH: &str = "JSONPatch";
 
 /// What is known of an expression.
 #[derive(Debug, Default)]
@@ -19,15 +23,23 @@ pub(super) struct Inferred<'a> {
     pub(super) uses_old: bool,
 }
 
-/// Types the expression; `old` is the type of the object before the update.
+/// The names that an expression can use, with their types.
+pub(super) type Scope<'a> = Vec<(String, Type<'a>)>;
+
+/// What a rule of a schema sees; optional: the object before the update need not be there.
+pub(super) fn of_rule(own: &Decl, optional: bool) -> Scope<'_> {
+    let own = Type::of(own);
+    let old = if optional { Type::Optional(Box::new(own.clone())) } else { own.clone() };
+    vec![("self".into(), own), ("oldSelf".into(), old)]
+}
+
+/// Types the expression; `patches`: it may make objects and patches.
 pub(super) fn infer<'a>(
     expression: &IdedExpr,
-    own: &'a Decl,
-    optional: bool,
+    scope: Scope<'a>,
+    patches: bool,
 ) -> Result<(Inferred<'a>, Type<'a>), String> {
-    let (own, mut checker) = (Type::of(own), Checker::default());
-    let old = if optional { Type::Optional(Box::new(own.clone())) } else { own.clone() };
-    checker.scope = vec![("self".into(), own), ("oldSelf".into(), old)];
+    let mut checker = Checker { scope, patches, ..Checker::default() };
     let found = checker.check(expression)?;
     let result = checker.settled(&found);
     let types = std::mem::take(&mut checker.found.types);
@@ -37,7 +49,8 @@ pub(super) fn infer<'a>(
 
 #[derive(Default)]
 struct Checker<'a> {
-    scope: Vec<(String, Type<'a>)>,
+    scope: Scope<'a>,
+    patches: bool,
     /// What types that were not known turned out to be.
     known: HashMap<usize, Type<'a>>,
     next: usize,
@@ -80,9 +93,11 @@ impl<'a> Checker<'a> {
             Expr::Literal(literal) => literal_type(literal),
             Expr::Ident(name) => self.ident(name)?,
             Expr::Select(select) => {
-                let whole = qualified(expression).and_then(|name| Type::named(&name));
-                match whole {
-                    Some(named) => Type::Kind(Box::new(named)),
+                let whole = qualified(expression);
+                let declared = whole.as_ref().and_then(|name| self.declared(name));
+                let named = || Some(Type::Kind(Box::new(Type::named(whole.as_ref()?)?)));
+                match declared.or_else(named) {
+                    Some(found) => found,
                     None => {
                         let of = self.check(&select.operand)?;
                         let field = self.field(&of, &select.field, false)?;
@@ -113,7 +128,7 @@ impl<'a> Checker<'a> {
                 let entry = (key.unwrap_or_else(|| self.fresh()), value.unwrap_or_else(|| self.fresh()));
                 Type::Map(Box::new(entry))
             }
-            Expr::Struct(made) => return Err(undeclared(&made.type_name)),
+            Expr::Struct(made) => self.made(made)?,
             Expr::Comprehension(looped) => self.comprehension(looped)?,
             Expr::Unspecified => return Err("unexpected failed resolution".into()),
         };
@@ -121,10 +136,33 @@ impl<'a> Checker<'a> {
         Ok(found)
     }
 
+    fn declared(&self, name: &str) -> Option<Type<'a>> {
+        self.scope.iter().rev().find(|(known, _)| known == name).map(|(_, found)| found.clone())
+    }
+
+    /// An object or a patch that is written out: objects have all fields, patches those of RFC 6902.
+    fn made(&mut self, made: &StructExpr) -> Result<Type<'a>, String> {
+        let name = made.type_name.as_str();
+        let patch = name == PATCH;
+        if !self.patches || !(patch || name == OBJECT || name.starts_with("Object.")) {
+            return Err(undeclared(name));
+        }
+        for entry in &made.entries {
+            let EntryExpr::StructField(entry) = &entry.expr else { continue };
+            let found = self.check(&entry.value)?;
+            let found = if entry.optional { self.unwrapped(found)? } else { found };
+            if patch {
+                let field = patch_field(&entry.field)?;
+                self.must_be(&field, &found)?;
+            }
+        }
+        Ok(Type::Made(name.to_owned()))
+    }
+
     fn ident(&mut self, name: &str) -> Result<Type<'a>, String> {
-        if let Some((_, found)) = self.scope.iter().rev().find(|(known, _)| known == name) {
+        if let Some(found) = self.declared(name) {
             self.found.uses_old |= name == "oldSelf";
-            return Ok(found.clone());
+            return Ok(found);
         }
         let named = Type::named(name).map(|named| Type::Kind(Box::new(named)));
         named.ok_or_else(|| undeclared(name))
@@ -167,7 +205,11 @@ impl<'a> Checker<'a> {
                 }
                 _ => Type::Dyn,
             },
-            Type::Dyn => Type::Dyn,
+            Type::Record(record) => {
+                record.fields.get(name).cloned().ok_or_else(|| format!("undefined field '{name}'"))?
+            }
+            Type::Made(made) if made == PATCH => patch_field(name)?,
+            Type::Dyn | Type::Made(_) => Type::Dyn,
             Type::Var(_) => {
                 self.fits(&Type::Dyn, &inner);
                 Type::Dyn
@@ -196,7 +238,8 @@ impl<'a> Checker<'a> {
         }
         self.mixed -= usize::from(name == "format");
         literals(&name, target, &call.args)?;
-        let all = FUNCTIONS.get(&name).ok_or_else(|| undeclared(&name))?;
+        let known = FUNCTIONS.get(&name).filter(|_| self.patches || !name.starts_with("jsonpatch."));
+        let all = known.ok_or_else(|| undeclared(&name))?;
         let mut result: Option<Type<'a>> = None;
         for signature in all.iter().filter(|s| s.member == target.is_some() && s.takes.len() == given.len()) {
             let mut fresh = HashMap::new();
@@ -341,13 +384,23 @@ fn mentions(ty: &Type<'_>, n: usize) -> bool {
 fn same(one: &Type<'_>, other: &Type<'_>) -> bool {
     match (one, other) {
         (Type::Object(a), Type::Object(b)) => std::ptr::eq(*a, *b),
+        (Type::Record(a), Type::Record(b)) => a.name == b.name,
         (Type::Own(a), Type::Own(b)) => a == b,
+        (Type::Made(a), Type::Made(b)) => a == b,
         (Type::Var(a), Type::Var(b)) => a == b,
         (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) | (Type::Kind(a), Type::Kind(b)) => {
             same(a, b)
         }
         (Type::Map(a), Type::Map(b)) => same(&a.0, &b.0) && same(&a.1, &b.1),
         (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}
+
+fn patch_field<'a>(name: &str) -> Result<Type<'a>, String> {
+    match name {
+        "op" | "path" | "from" => Ok(Type::Text),
+        "value" => Ok(Type::Dyn),
+        _ => Err(format!("undefined field '{name}'")),
     }
 }
 

@@ -3,8 +3,8 @@
 //! A line of the table: names of functions, the type it is called on (`-`: none), `(` the types of its arguments `)`, its result.
 //! `[T]` is a list, `{K,V}` a map, `?T` an optional value, `<T>` a type itself; one capital letter stands for any type.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 
 use super::decl::{Decl, Kind};
 
@@ -25,12 +25,23 @@ pub(super) enum Type<'a> {
     Map(Box<(Type<'a>, Type<'a>)>),
     Optional(Box<Type<'a>>),
     Object(&'a Decl),
+    /// An object whose fields have been declared one by one.
+    Record(Arc<Record<'a>>),
     /// A type of Kubernetes' own, such as `Quantity`.
     Own(&'static str),
+    /// A type of any fields, of which expressions make values: `Object.spec`.
+    Made(String),
     /// A type as a value.
     Kind(Box<Type<'a>>),
     /// Not known yet.
     Var(usize),
+}
+
+/// The name of a type and its fields.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    pub(super) name: &'static str,
+    pub(super) fields: BTreeMap<String, Type<'a>>,
 }
 
 impl<'a> Type<'a> {
@@ -55,7 +66,15 @@ impl<'a> Type<'a> {
     pub(super) fn nullable(&self) -> bool {
         matches!(
             self,
-            Self::Null | Self::Dyn | Self::Object(_) | Self::Own(_) | Self::Optional(_) | Self::Duration | Self::Time
+            Self::Null
+                | Self::Dyn
+                | Self::Object(_)
+                | Self::Record(_)
+                | Self::Own(_)
+                | Self::Made(_)
+                | Self::Optional(_)
+                | Self::Duration
+                | Self::Time
         )
     }
 
@@ -109,7 +128,11 @@ impl std::fmt::Display for Type<'_> {
             Self::Map(entry) => write!(f, "map({}, {})", entry.0, entry.1),
             Self::Optional(inner) => write!(f, "optional_type({inner})"),
             Self::Object(_) => f.write_str("selfType"),
+            Self::Record(record) => f.write_str(record.name),
+            Self::Own(name @ ("IP" | "CIDR")) => write!(f, "net.{name}"),
+            Self::Own("Format") => f.write_str("kubernetes.NamedFormat"),
             Self::Own(name) => write!(f, "kubernetes.{name}"),
+            Self::Made(name) => f.write_str(name),
             Self::Kind(inner) => write!(f, "type({inner})"),
         }
     }
@@ -176,10 +199,20 @@ fn read(text: &str) -> Type<'static> {
             "Format" => Type::Own("Format"),
             "Semver" => Type::Own("Semver"),
             "Quantity" => Type::Own("Quantity"),
+            "Authorizer" => Type::Own(AUTHORIZER),
+            "PathCheck" => Type::Own("authorization.PathCheck"),
+            "GroupCheck" => Type::Own("authorization.GroupCheck"),
+            "ResourceCheck" => Type::Own(RESOURCE_CHECK),
+            "Decision" => Type::Own("authorization.Decision"),
             other => Type::named(other).unwrap_or(Type::Dyn),
         },
     }
 }
+
+/// What policies ask for rights.
+pub(super) const AUTHORIZER: &str = "authorization.Authorizer";
+/// The same about one resource.
+pub(super) const RESOURCE_CHECK: &str = "authorization.ResourceCheck";
 
 const TABLE: &str = "
 _?_:_ - (bool;A;A) A
@@ -303,6 +336,15 @@ format.named - (string) ?Format
 validate Format (string) ?[string]
 format.dns1123Label,format.dns1123Subdomain,format.dns1035Label,format.qualifiedName,format.dns1123LabelPrefix - () Format
 format.dns1123SubdomainPrefix,format.dns1035LabelPrefix,format.labelValue,format.uri,format.uuid,format.byte,format.date,format.datetime - () Format
+path Authorizer (string) PathCheck
+group Authorizer (string) GroupCheck
+serviceAccount Authorizer (string;string) Authorizer
+resource GroupCheck (string) ResourceCheck
+subresource,namespace,name,fieldSelector,labelSelector ResourceCheck (string) ResourceCheck
+check $ (string) Decision PathCheck|ResourceCheck
+errored,allowed Decision () bool
+error,reason Decision () string
+jsonpatch.escapeKey - (string) string
 ";
 
 #[cfg(test)]

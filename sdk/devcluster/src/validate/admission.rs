@@ -1,4 +1,4 @@
-//! What admission is configured by: webhooks, policies and their bindings. Expressions are taken as they are.
+//! What admission is configured by: webhooks, policies and their bindings.
 
 use serde_json::{Value, json};
 
@@ -6,6 +6,7 @@ use super::{Place, Report, condition, list, text, webhook};
 use crate::names;
 use crate::resources::Resource;
 use crate::rules;
+use crate::rules::policy::{Expressions, Purpose, Refusal};
 
 const POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCHES: [&str; 2] = ["Equivalent", "Exact"];
@@ -22,12 +23,12 @@ pub(super) fn check(resource: &Resource, object: &Value, old: Option<&Value>, re
     match resource.plural.as_str() {
         "validatingwebhookconfigurations" | "mutatingwebhookconfigurations" => webhook::check(object, old, report),
         "validatingadmissionpolicies" => {
-            policy(&spec, false, old, report);
-            validations(text(&object["metadata"]["name"]), &spec, report);
+            let expressions = policy(&spec, false, old, report);
+            validations(text(&object["metadata"]["name"]), &spec, &expressions, report);
         }
         "mutatingadmissionpolicies" => {
-            policy(&spec, true, old, report);
-            mutations(&spec, report);
+            let expressions = policy(&spec, true, old, report);
+            mutations(&spec, &expressions, report);
         }
         "validatingadmissionpolicybindings" => {
             binding(&spec, report);
@@ -53,8 +54,8 @@ pub(super) fn status(status: &Value, report: &mut Report) {
     condition::check(&status.of("conditions"), report);
 }
 
-/// What both kinds of policies have in common.
-fn policy(spec: &Place<'_>, mutates: bool, old: Option<&Value>, report: &mut Report) {
+/// What both kinds of policies have in common; what the rest of its expressions can use.
+fn policy(spec: &Place<'_>, mutates: bool, old: Option<&Value>, report: &mut Report) -> Expressions {
     report.any_of(&spec.of("failurePolicy"), &POLICIES);
     if spec.has("paramKind") {
         param_kind(&spec.of("paramKind"), report);
@@ -73,18 +74,34 @@ fn policy(spec: &Place<'_>, mutates: bool, old: Option<&Value>, report: &mut Rep
     }
     let same = |field: &str| old.is_some_and(|old| old["spec"][field] == spec.value[field]);
     if !(same("paramKind") && same("matchConditions")) {
-        match_conditions(&spec.of("matchConditions"), report);
+        match_conditions(&spec.of("matchConditions"), spec.has("paramKind"), report);
     }
-    for variable in spec.each_of("variables") {
+    let variables = spec.each_of("variables");
+    let mut expressions = Expressions::new(spec.has("paramKind"), mutates || !variables.is_empty());
+    for variable in variables {
         let name = variable.of("name");
         if text(name.value).trim().is_empty() {
             report.required(&name.path, "name is not specified");
         } else if !is_identifier(text(name.value)) {
             report.wrong(&name, "must be a valid CEL identifier");
         }
-        if variable.text("expression").trim().is_empty() {
-            report.required(&variable.at("expression"), "expression is not specified");
+        let expression = variable.of("expression");
+        if text(expression.value).trim().is_empty() {
+            report.required(&expression.path, "expression is not specified");
+        } else {
+            let declared = expressions.declare(text(name.value), text(expression.value));
+            compiled(declared, &expression.path, text(expression.value), report);
         }
+    }
+    expressions
+}
+
+/// What there is to say of an expression, which errors repeat as `shown`.
+fn compiled(outcome: Result<(), Refusal>, path: &str, shown: &str, report: &mut Report) {
+    match outcome {
+        Ok(()) => {}
+        Err(Refusal::Invalid(why)) => report.invalid(path, &json!(shown), &why),
+        Err(Refusal::Internal(why)) => report.push("InternalError", path, format!("Internal error: {why}")),
     }
 }
 
@@ -209,15 +226,19 @@ fn resources(all: &Place<'_>, report: &mut Report) {
 }
 
 /// Conditions under which a webhook or a policy is asked.
-pub(super) fn match_conditions(conditions: &Place<'_>, report: &mut Report) {
+pub(super) fn match_conditions(conditions: &Place<'_>, params: bool, report: &mut Report) {
+    let expressions = Expressions::new(params, false);
     let count = list(conditions.value).len();
     if count > CONDITIONS {
         report.too_many(&conditions.path, count, CONDITIONS);
     }
     for (i, one) in conditions.each().enumerate() {
-        let name = one.text("name");
-        if one.text("expression").trim().is_empty() {
+        let (name, expression) = (one.text("name"), one.text("expression").trim());
+        if expression.is_empty() {
             report.required(&one.at("expression"), "");
+        } else {
+            let outcome = expressions.check(expression, Purpose::Condition);
+            compiled(outcome, &one.at("expression"), expression, report);
         }
         report.need_form(&one.of("name"), names::label_key);
         if !name.is_empty() && list(conditions.value)[..i].iter().any(|other| text(&other["name"]) == name) {
@@ -226,7 +247,7 @@ pub(super) fn match_conditions(conditions: &Place<'_>, report: &mut Report) {
     }
 }
 
-fn validations(name: &str, spec: &Place<'_>, report: &mut Report) {
+fn validations(name: &str, spec: &Place<'_>, expressions: &Expressions, report: &mut Report) {
     let (validations, annotations) = (spec.of("validations"), spec.of("auditAnnotations"));
     if list(validations.value).is_empty() && list(annotations.value).is_empty() {
         let why = "validations or auditAnnotations must contain at least one item";
@@ -234,12 +255,19 @@ fn validations(name: &str, spec: &Place<'_>, report: &mut Report) {
         return report.required(&annotations.path, why);
     }
     for one in validations.each() {
-        if one.text("expression").trim().is_empty() {
-            report.required(&one.at("expression"), "expression is not specified");
+        let (expression, message) = (one.of("expression"), one.of("messageExpression"));
+        if text(expression.value).trim().is_empty() {
+            report.required(&expression.path, "expression is not specified");
+        } else {
+            let source = text(expression.value);
+            compiled(expressions.check(source, Purpose::Condition), &expression.path, source, report);
         }
         let blank = |field: &str| !one.text(field).is_empty() && one.text(field).trim().is_empty();
         if blank("messageExpression") {
-            report.wrong(&one.of("messageExpression"), "must be non-empty if specified");
+            report.wrong(&message, "must be non-empty if specified");
+        } else if !text(message.value).is_empty() {
+            let source = text(message.value);
+            compiled(expressions.check(source, Purpose::Message), &message.path, source, report);
         }
         if blank("message") {
             report.wrong(&one.of("message"), "must be non-empty if specified");
@@ -248,6 +276,10 @@ fn validations(name: &str, spec: &Place<'_>, report: &mut Report) {
         }
         report.word(&one.of("reason"), &["Forbidden", "Invalid", "RequestEntityTooLarge"]);
     }
+    audited(name, &annotations, expressions, report);
+}
+
+fn audited(name: &str, annotations: &Place<'_>, expressions: &Expressions, report: &mut Report) {
     let count = list(annotations.value).len();
     if count > ANNOTATIONS {
         let shown = crate::go::structs::shown("[admissionregistration.AuditAnnotation]", annotations.value);
@@ -258,12 +290,13 @@ fn validations(name: &str, spec: &Place<'_>, report: &mut Report) {
         let key = one.text("key");
         report.form(&one.at("key"), &json!(format!("{name}/{key}")), names::label_key);
         let expression = one.of("valueExpression");
-        match text(expression.value).trim().len() {
+        let source = text(expression.value);
+        match source.trim().len() {
             0 => report.required(&expression.path, "valueExpression is not specified"),
             long if long > LONGEST => {
                 report.required(&expression.path, &format!("must not exceed {LONGEST} bytes in length"));
             }
-            _ => {}
+            _ => compiled(expressions.check(source.trim(), Purpose::Annotation), &expression.path, source, report),
         }
         if list(annotations.value)[..i].iter().any(|other| text(&other["key"]) == key) {
             report.duplicate(&one.at("key"), &json!(key).to_string());
@@ -271,7 +304,7 @@ fn validations(name: &str, spec: &Place<'_>, report: &mut Report) {
     }
 }
 
-fn mutations(spec: &Place<'_>, report: &mut Report) {
+fn mutations(spec: &Place<'_>, expressions: &Expressions, report: &mut Report) {
     let mutations = spec.of("mutations");
     if list(mutations.value).is_empty() {
         report.required(&mutations.path, "mutations must contain at least one item");
@@ -289,6 +322,10 @@ fn mutations(spec: &Place<'_>, report: &mut Report) {
             report.required(&part.path, &format!("must be specified when patchType is {said}"));
         } else if part.text("expression").trim().is_empty() {
             report.required(&part.at("expression"), "");
+        } else {
+            let purpose = if *own == "jsonPatch" { Purpose::Patch } else { Purpose::Apply };
+            let source = part.text("expression").trim();
+            compiled(expressions.check(source, purpose), &part.at("expression"), source, report);
         }
         for (_, other) in parts.iter().filter(|(_, field)| field != own && one.has(field)) {
             let why = format!("must not be specified when patchType is {said}");

@@ -67,7 +67,7 @@ fn webhook(hook: &Place<'_>, effects: &[&str], same: bool, report: &mut Report) 
         _ => report.required(&config.path, "exactly one of url or service is required"),
     }
     if !same {
-        match_conditions(&hook.of("matchConditions"), report);
+        match_conditions(&hook.of("matchConditions"), false, report);
     }
 }
 

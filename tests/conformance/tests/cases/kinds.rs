@@ -6,6 +6,7 @@ mod batch;
 mod cluster;
 mod core;
 mod events;
+mod expressions;
 mod metadata;
 mod network;
 mod pods;
@@ -24,6 +25,7 @@ pub(crate) fn cases() -> Vec<Case> {
         cluster::cases(),
         core::cases(),
         events::cases(),
+        expressions::cases(),
         metadata::cases(),
         network::cases(),
         pods::cases(),
