@@ -10,6 +10,8 @@ pub(crate) mod set;
 pub(crate) mod typed;
 pub(crate) mod walk;
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::schema::Type;
@@ -63,16 +65,17 @@ impl<'a> From<Type<'a>> for Form<'a> {
     }
 }
 
-/// What changes in one version of an object: all of it, and what is added or set.
+/// What changes in one version of an object.
 struct Seen {
-    changes: walk::Changes,
+    /// What is added or set.
     touched: Set,
+    removed: Set,
 }
 
 impl Seen {
     fn new(changes: walk::Changes, reach: Reach) -> Self {
         let changes = changes.filtered(|set| reach.keep(set));
-        Self { touched: changes.modified.union(&changes.added), changes }
+        Self { touched: changes.modified.joined(changes.added), removed: changes.removed }
     }
 }
 
@@ -113,7 +116,7 @@ impl Sight {
         for (other, entry) in managers.iter_mut().filter(|(other, _)| !other.is(who)) {
             let seen = self.by(other);
             let kept = entry.set.difference(&entry.set.intersection(&seen.touched));
-            entry.set = kept.difference(&seen.changes.removed);
+            entry.set = kept.difference(&seen.removed);
         }
     }
 }
@@ -127,7 +130,7 @@ pub(crate) struct Conflict {
 }
 
 /// Fields that are nobody's: identity and what the server sets.
-fn stripped() -> Set {
+static STRIPPED: LazyLock<Set> = LazyLock::new(|| {
     let mut set = Set::default();
     for path in [&["f:apiVersion"][..], &["f:kind"], &["f:metadata"]] {
         set.insert(path);
@@ -146,7 +149,7 @@ fn stripped() -> Set {
         set.insert(&["f:metadata", &format!("f:{field}")]);
     }
     set
-}
+});
 
 /// Records a create, update or patch: the manager comes to own what changed, others lose it.
 pub(crate) fn update<'a>(
@@ -162,8 +165,8 @@ pub(crate) fn update<'a>(
     let changes = walk::compare(Some(form.ty), live, new);
     let sight = Sight::new(&form, (live, new), changes, managers, reach);
     sight.disown(managers, who);
-    let (before, seen) = (managers.set_of(who), &sight.own);
-    let after = reach.keep(before.difference(&seen.changes.removed).union(&seen.touched)).difference(&stripped());
+    let (before, seen) = (managers.set_of(who), sight.own);
+    let after = reach.keep(before.difference(&seen.removed).joined(seen.touched)).difference(&STRIPPED);
     managers.put(who, after, now);
 }
 
@@ -206,7 +209,7 @@ pub(crate) fn apply<'a>(
         return Applied { object, conflicts };
     }
     sight.disown(managers, who);
-    managers.put(who, set.difference(&stripped()), now);
+    managers.put(who, set.difference(&STRIPPED), now);
     if changed && who.subresource != "scale" {
         managers.stamp(who, now);
     }

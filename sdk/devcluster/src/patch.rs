@@ -65,7 +65,7 @@ pub(crate) fn apply(
 
 /// Fields of a patch that stand twice.
 fn twice(bytes: &[u8], of: &str) -> Vec<String> {
-    let met = strict::fields(bytes).into_iter().filter(|met| met.again);
+    let met = strict::fields(bytes, false).into_iter();
     met.map(|met| format!("{of}duplicate field \"{}\"", met.path)).collect()
 }
 

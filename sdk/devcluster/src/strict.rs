@@ -2,13 +2,12 @@
 
 pub(crate) mod yaml;
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::schema::fill::join;
+use crate::schema::fill::Trail;
 
 /// A field of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,18 +18,19 @@ pub(crate) struct Met {
     pub(crate) again: bool,
 }
 
-/// All fields of a body; nothing where it is no JSON.
-pub(crate) fn fields(bytes: &[u8]) -> Vec<Met> {
-    let found = RefCell::new(Vec::new());
+/// All fields of a body, or only those that stand twice; nothing where it is no JSON.
+pub(crate) fn fields(bytes: &[u8], all: bool) -> Vec<Met> {
+    let mut found = Vec::new();
     let mut parser = serde_json::Deserializer::from_slice(bytes);
     // What is wrong with the body has been told by who parsed it into values.
-    let _ = At { path: String::new(), found: &found }.deserialize(&mut parser);
-    found.into_inner()
+    let _ = At { path: &mut Trail::default(), found: &mut found, all }.deserialize(&mut parser);
+    found
 }
 
 struct At<'a> {
-    path: String,
-    found: &'a RefCell<Vec<Met>>,
+    path: &'a mut Trail,
+    found: &'a mut Vec<Met>,
+    all: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for At<'_> {
@@ -52,23 +52,27 @@ impl<'de> Visitor<'de> for At<'_> {
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut told: BTreeSet<String> = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            let path = join(&self.path, &key);
             let again = seen.contains(&key);
-            if !again || told.insert(key.clone()) {
-                self.found.borrow_mut().push(Met { path: path.clone(), again });
+            let tell = if again { told.insert(key.clone()) } else { self.all };
+            if tell {
+                self.found.push(Met { path: self.path.to(&key), again });
             }
+            let (all, found) = (self.all, &mut *self.found);
+            self.path.field(&key, |path| map.next_value_seed(At { path, found, all }))?;
             seen.insert(key);
-            map.next_value_seed(At { path, found: self.found })?;
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let mut i = 0;
-        while list.next_element_seed(At { path: format!("{}[{i}]", self.path), found: self.found })?.is_some() {
+        loop {
+            let (all, found) = (self.all, &mut *self.found);
+            if self.path.item(i, |path| list.next_element_seed(At { path, found, all }))?.is_none() {
+                return Ok(());
+            }
             i += 1;
         }
-        Ok(())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<(), E> {
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn fields_are_met_in_order_and_twice() {
         let body = br#"{"b": {"x": 1, "x": 2, "x": 3}, "a": [{"c": "d"}], "b": null}"#;
-        let met: Vec<(String, bool)> = fields(body).into_iter().map(|m| (m.path, m.again)).collect();
+        let met: Vec<(String, bool)> = fields(body, true).into_iter().map(|m| (m.path, m.again)).collect();
         let wanted = [("b", false), ("b.x", false), ("b.x", true), ("a", false), ("a[0].c", false), ("b", true)];
         assert_eq!(met, wanted.map(|(path, again)| (path.to_owned(), again)));
         assert!(fields(b"{").is_empty());

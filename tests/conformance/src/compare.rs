@@ -51,15 +51,15 @@ const OUTSIDE: i64 = 501;
 const SHOWN: usize = 12;
 
 pub(crate) fn verdict(case: &Case, real: &Held, embedded: &Held) -> Verdict {
-    let refused = embedded.steps.iter().find(|s| s.code == OUTSIDE || s.body.to_string().contains("not implemented"));
-    match (case.outside, refused) {
-        (Some(why), Some(_)) => return Verdict::Outside(why.into()),
-        (Some(why), None) => {
-            return Verdict::Differs(format!("it is listed as outside ({why}), yet nothing answers 501"));
-        }
-        (None, _) => {}
+    let differing = |served: &dyn Fn(&Step) -> bool| differences(real, embedded, served);
+    if let Some(why) = case.outside {
+        return match differing(&|embedded| !refuses(embedded)) {
+            Some(text) => Verdict::Differs(text),
+            None if embedded.steps.iter().any(refuses) => Verdict::Outside(why.into()),
+            None => Verdict::Differs(format!("it is listed as outside ({why}), yet nothing answers 501")),
+        };
     }
-    if let Some(text) = differences(real, embedded) {
+    if let Some(text) = differing(&|_| true) {
         return Verdict::Differs(text);
     }
     let codes = real.steps.iter().map(|s| s.code).collect();
@@ -67,10 +67,16 @@ pub(crate) fn verdict(case: &Case, real: &Held, embedded: &Held) -> Verdict {
     Verdict::Same { codes, asides: asides.into_iter().collect() }
 }
 
-fn differences(real: &Held, embedded: &Held) -> Option<String> {
+/// It says that it does not serve what it was asked for.
+fn refuses(embedded: &Step) -> bool {
+    embedded.code == OUTSIDE || embedded.body.to_string().contains("not implemented")
+}
+
+/// What differs in the steps whose answers count.
+fn differences(real: &Held, embedded: &Held, counts: &dyn Fn(&Step) -> bool) -> Option<String> {
     let mut said = Vec::new();
     let (mut of_real, mut of_embedded) = (Neutral::new(real), Neutral::new(embedded));
-    for (a, b) in real.steps.iter().zip(&embedded.steps) {
+    for (a, b) in real.steps.iter().zip(&embedded.steps).filter(|(_, b)| counts(b)) {
         let found = step(&neutral_step(&mut of_real, a, real), &neutral_step(&mut of_embedded, b, embedded));
         if !found.is_empty() {
             let more = found.len().saturating_sub(SHOWN);
@@ -178,21 +184,23 @@ mod tests {
     #[test]
     fn any_difference_is_named_with_its_place() {
         let (a, b) = (held(json!({ "a": [1, { "b": 2 }] })), held(json!({ "a": [1, { "b": 3 }] })));
-        assert!(differences(&a, &b).unwrap_or_default().contains("/a/1/b: real 2, embedded 3"));
+        assert!(differences(&a, &b, &|_| true).unwrap_or_default().contains("/a/1/b: real 2, embedded 3"));
         assert!(
-            differences(&a, &held(json!({}))).unwrap_or_default().contains("/a: real [1,{\"b\":2}], embedded has none")
+            differences(&a, &held(json!({})), &|_| true)
+                .unwrap_or_default()
+                .contains("/a: real [1,{\"b\":2}], embedded has none")
         );
-        assert_eq!(differences(&a, &a), None);
+        assert_eq!(differences(&a, &a, &|_| true), None);
     }
 
     #[test]
     fn what_is_set_aside_is_not_compared() {
         let mut a = held(json!({ "items": [{ "status": 1, "spec": 1 }] }));
         let b = held(json!({ "items": [{ "status": 2, "spec": 1 }] }));
-        assert!(differences(&a, &b).is_some());
+        assert!(differences(&a, &b, &|_| true).is_some());
         a.asides.push(("/items/*/status".into(), "why".into()));
         let b = Held { asides: a.asides.clone(), ..b };
-        assert_eq!(differences(&a, &b), None);
+        assert_eq!(differences(&a, &b, &|_| true), None);
     }
 
     #[test]

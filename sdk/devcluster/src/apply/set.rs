@@ -46,6 +46,22 @@ impl Set {
         out
     }
 
+    /// The union, of the parts of both.
+    pub(crate) fn joined(mut self, other: Set) -> Set {
+        if self.is_empty() {
+            return other;
+        }
+        self.members.extend(other.members);
+        for (element, child) in other.children {
+            let joined = match self.children.remove(&element) {
+                Some(mine) => mine.joined(child),
+                None => child,
+            };
+            self.children.insert(element, joined);
+        }
+        self
+    }
+
     pub(crate) fn intersection(&self, other: &Set) -> Set {
         let mut out = Set { members: self.members.intersection(&other.members).cloned().collect(), ..Set::default() };
         for (element, child) in &self.children {
@@ -58,6 +74,9 @@ impl Set {
 
     /// Paths of `self` that are not in `other`; a path in `other` does not take the paths below it along.
     pub(crate) fn difference(&self, other: &Set) -> Set {
+        if other.is_empty() {
+            return self.clone();
+        }
         let mut out = Set { members: self.members.difference(&other.members).cloned().collect(), ..Set::default() };
         for (element, child) in &self.children {
             match other.children.get(element) {

@@ -7,11 +7,11 @@ use super::{Shape, Type};
 /// Drops what the schema does not declare and returns the paths of it, as in `spec.foo` or `spec.ports[0].bar`.
 pub(crate) fn prune(ty: Type<'_>, value: &mut Value) -> Vec<String> {
     let mut dropped = Vec::new();
-    prune_at(Some(ty), value, "", &mut dropped);
+    prune_at(Some(ty), value, &mut Trail::default(), &mut dropped);
     dropped
 }
 
-fn prune_at(ty: Option<Type<'_>>, value: &mut Value, path: &str, dropped: &mut Vec<String>) {
+fn prune_at(ty: Option<Type<'_>>, value: &mut Value, path: &mut Trail, dropped: &mut Vec<String>) {
     let Some(ty) = ty else { return };
     match (&ty.node().shape, value) {
         (Shape::Object(object), Value::Object(map)) => {
@@ -20,26 +20,26 @@ fn prune_at(ty: Option<Type<'_>>, value: &mut Value, path: &str, dropped: &mut V
                 let known =
                     own || object.keep_unknown || object.rest.is_some() || object.fields.contains_key(key.as_str());
                 if !known {
-                    dropped.push(join(path, key));
+                    dropped.push(path.to(key));
                 }
                 known
             });
             for (key, child) in map.iter_mut() {
-                prune_at(ty.field(key), child, &join(path, key), dropped);
+                path.field(key, |path| prune_at(ty.field(key), child, path, dropped));
             }
         }
         (Shape::List(_), Value::Array(items)) => {
             for (i, child) in items.iter_mut().enumerate() {
-                prune_at(ty.item(), child, &format!("{path}[{i}]"), dropped);
+                path.item(i, |path| prune_at(ty.item(), child, path, dropped));
             }
         }
         (Shape::Bare, Value::Object(map)) => {
-            dropped.extend(map.keys().map(|key| join(path, key)));
+            dropped.extend(map.keys().map(|key| path.to(key)));
             map.clear();
         }
         (Shape::Bare, Value::Array(items)) => {
             for (i, child) in items.iter_mut().enumerate() {
-                prune_at(Some(ty), child, &format!("{path}[{i}]"), dropped);
+                path.item(i, |path| prune_at(Some(ty), child, path, dropped));
             }
         }
         _ => {}
@@ -48,7 +48,49 @@ fn prune_at(ty: Option<Type<'_>>, value: &mut Value, path: &str, dropped: &mut V
 
 /// `parent.field`, or `field` at the top.
 pub(crate) fn join(path: &str, field: &str) -> String {
-    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+    if path.is_empty() { field.to_owned() } else { [path, ".", field].concat() }
+}
+
+/// The path to where one is in a value, in one text that grows and shrinks on the way.
+#[derive(Debug, Default)]
+pub(crate) struct Trail(String);
+
+impl Trail {
+    /// The path as it is now.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The path of a field from here.
+    pub(crate) fn to(&self, field: &str) -> String {
+        join(&self.0, field)
+    }
+
+    /// Goes into a field and back.
+    pub(crate) fn field<R>(&mut self, field: &str, inside: impl FnOnce(&mut Self) -> R) -> R {
+        self.step(
+            |path| {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(field);
+            },
+            inside,
+        )
+    }
+
+    /// Goes into an item of a list and back.
+    pub(crate) fn item<R>(&mut self, i: usize, inside: impl FnOnce(&mut Self) -> R) -> R {
+        self.step(|path| path.push_str(&format!("[{i}]")), inside)
+    }
+
+    fn step<R>(&mut self, on: impl FnOnce(&mut String), inside: impl FnOnce(&mut Self) -> R) -> R {
+        let length = self.0.len();
+        on(&mut self.0);
+        let result = inside(self);
+        self.0.truncate(length);
+        result
+    }
 }
 
 /// Puts in the schema's defaults; a null where null is not allowed and a default exists gives way to the default, as it does

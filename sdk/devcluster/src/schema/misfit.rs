@@ -3,16 +3,17 @@
 use base64::Engine;
 use serde_json::Value;
 
+use super::fill::Trail;
 use super::{Scalar, Shape, Type};
 use crate::go;
 use crate::quantity::Quantity;
 
 /// The first value that does not fit its type.
 pub(crate) fn find(ty: Type<'_>, value: &Value) -> Option<String> {
-    look(ty, value, "", "")
+    look(ty, value, "", &mut Trail::default())
 }
 
-fn look(ty: Type<'_>, value: &Value, owner: &str, path: &str) -> Option<String> {
+fn look(ty: Type<'_>, value: &Value, owner: &str, path: &mut Trail) -> Option<String> {
     if value.is_null() {
         return None;
     }
@@ -20,19 +21,16 @@ fn look(ty: Type<'_>, value: &Value, owner: &str, path: &str) -> Option<String> 
         (Shape::Object(object), Value::Object(map)) => map.iter().find_map(|(key, child)| {
             let own = object.name.rsplit('.').next().unwrap_or_default();
             let named = object.fields.contains_key(key.as_str());
-            let path = match (named, path.is_empty()) {
-                (false, _) => path.to_owned(),
-                (true, true) => key.clone(),
-                (true, false) => format!("{path}.{key}"),
-            };
-            look(ty.field(key)?, child, if named { own } else { owner }, &path)
+            let ty = ty.field(key)?;
+            // Entries of maps are not named.
+            if named { path.field(key, |path| look(ty, child, own, path)) } else { look(ty, child, owner, path) }
         }),
         (Shape::List(_), Value::Array(items)) => items.iter().find_map(|item| look(ty.item()?, item, owner, path)),
-        (Shape::Scalar(scalar), value) => scalar_misfit(*scalar, value, owner, path),
+        (Shape::Scalar(scalar), value) => scalar_misfit(*scalar, value, owner, path.as_str()),
         (Shape::Any, _) => None,
         // What may be anything is looked at by the rules of its kind.
         (Shape::Object(object), _) if object.keep_unknown => None,
-        (_, other) => Some(decoding(go::type_of(other), owner, path, &name(ty))),
+        (_, other) => Some(decoding(go::type_of(other), owner, path.as_str(), &name(ty))),
     }
 }
 

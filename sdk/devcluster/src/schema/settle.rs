@@ -21,18 +21,19 @@ pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
                     settle(ty, child);
                 }
             }
-            let empty = |map: &Map<String, Value>, field: &str| map.get(field).is_some_and(is_empty);
-            for field in object.sparse.iter().filter(|f| &***f != "metadata") {
-                // What may be anything is written as it came.
-                let any = ty.field(field).is_none_or(|t| match &t.node().shape {
+            // What may be anything is written as it came.
+            let any = |field: &str| {
+                ty.field(field).is_none_or(|t| match &t.node().shape {
                     Shape::Any => true,
                     Shape::Object(object) => object.keep_unknown,
                     _ => false,
-                });
-                if empty(map, field) && !any {
-                    map.remove(&**field);
-                }
-            }
+                })
+            };
+            // Objects have few fields, and hardly any is empty, where types have many: so those of the object are gone through.
+            map.retain(|field, child| {
+                let sparse = is_empty(child) && field != "metadata" && object.sparse.iter().any(|f| **f == **field);
+                !sparse || any(field)
+            });
             fill(object, ty, map);
             if let Some((_, field)) = NULLS.iter().find(|(name, _)| *name == object.name) {
                 map.entry(*field).or_insert(Value::Null);
@@ -100,8 +101,10 @@ pub(crate) fn texts(ty: Type<'_>, value: &mut Value) {
 
 fn fill(object: &ObjectShape, ty: Type<'_>, map: &mut Map<String, Value>) {
     for field in &object.always {
-        let Some(child) = ty.field(field) else { continue };
-        if !map.contains_key(&**field) {
+        if map.contains_key(&**field) {
+            continue;
+        }
+        if let Some(child) = ty.field(field) {
             let mut zero = zero(&child.node().shape);
             settle(child, &mut zero);
             map.insert(field.to_string(), zero);

@@ -6,6 +6,7 @@ use super::{list, text};
 use crate::error::Cause;
 use crate::go::structs;
 use crate::names;
+use crate::schema::fill::join;
 
 pub(super) const NEGATIVE: &str = "must be greater than or equal to 0";
 pub(super) const PORT: &str = "must be between 1 and 65535, inclusive";
@@ -31,12 +32,12 @@ impl<'a> Place<'a> {
 
     /// The path of a field.
     pub(crate) fn at(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        join(&self.path, name)
     }
 
     /// The items of a list.
     pub(crate) fn each(&self) -> impl Iterator<Item = Place<'a>> + '_ {
-        let item = |(i, value)| Place { value, path: format!("{}[{i}]", self.path) };
+        let item = |(i, value)| Place { value, path: [&*self.path, "[", &usize::to_string(&i), "]"].concat() };
         list(self.value).iter().enumerate().map(item)
     }
 
@@ -50,7 +51,7 @@ impl<'a> Place<'a> {
         let map = self.value.as_object();
         map.into_iter()
             .flatten()
-            .map(|(key, value)| (key.as_str(), Place { value, path: format!("{}[{key}]", self.path) }))
+            .map(|(key, value)| (key.as_str(), Place { value, path: [&*self.path, "[", key, "]"].concat() }))
     }
 
     /// Whether a field is there.

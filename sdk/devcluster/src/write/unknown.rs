@@ -38,7 +38,7 @@ pub(crate) fn unknown_fields(write: &Write<'_>, body: &mut Value, warnings: &mut
 /// twice first.
 fn strict_errors(write: &Write<'_>, mut dropped: Vec<String>) -> Vec<String> {
     let unknown = |path: &String| format!("unknown field \"{path}\"");
-    let met = strict::fields(write.source);
+    let met = strict::fields(write.source, !dropped.is_empty());
     let again = |met: &strict::Met| format!("duplicate field \"{}\"", met.path);
     if write.resource.custom {
         dropped.sort();

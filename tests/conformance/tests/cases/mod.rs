@@ -14,6 +14,7 @@ mod kubectl_write;
 mod life;
 mod lists;
 mod objects;
+mod outside;
 mod patches;
 mod refused;
 mod refused_versions;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> Vec<Case> {
         life::cases(),
         lists::cases(),
         objects::cases(),
+        outside::cases(),
         reviews::cases(),
         subresources::cases(),
         tables::cases(),
