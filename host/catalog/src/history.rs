@@ -102,32 +102,40 @@ impl History {
         }
         goods.retain(|g| g.digest != digest);
         goods.insert(0, good);
-        goods.truncate(KEPT);
+        let fallen = goods.split_off(goods.len().min(KEPT));
         if let Some(bytes) = bytes {
             self.store.put(digest, bytes);
         }
         self.save(plugin);
-        self.collect();
+        self.drop_unused(&fallen);
     }
 
     /// Forgets a plugin.
     pub(crate) fn forget(&mut self, plugin: &PluginName) {
-        if self.plugins.remove(plugin).is_some() {
+        if let Some(goods) = self.plugins.remove(plugin) {
             if let Some(path) = self.path(plugin) {
                 let _ = fs::remove_file(path);
             }
-            self.collect();
+            self.drop_unused(&goods);
         }
     }
 
-    /// Forgets every plugin that is not among `present`: they went while no host looked.
+    /// Forgets every plugin that is not among `present`: they went while no host looked. With them goes what nobody has, as a host
+    /// that died on the way may have left it.
     pub(crate) fn retain(&mut self, present: &BTreeSet<PluginName>) {
         let gone: Vec<PluginName> = self.plugins.keys().filter(|p| !present.contains(*p)).cloned().collect();
         gone.iter().for_each(|plugin| self.forget(plugin));
+        self.store.retain(&self.plugins.values().flatten().map(|g| g.digest).collect());
     }
 
-    fn collect(&self) {
-        self.store.retain(&self.plugins.values().flatten().map(|g| g.digest).collect());
+    /// Forgets the components of these revisions, unless another has them. The folder is not read for it: with a thousand plugins
+    /// that would be the most of a start.
+    fn drop_unused(&self, fallen: &[Good]) {
+        for good in fallen {
+            if !self.plugins.values().flatten().any(|g| g.digest == good.digest) {
+                self.store.forget(good.digest);
+            }
+        }
     }
 
     fn save(&self, plugin: &PluginName) {
@@ -194,5 +202,29 @@ mod tests {
         let gone = note(&mut history, &q, b"2");
         history.retain(&[p].into());
         assert!(history.component(kept).is_some() && history.component(gone).is_none());
+    }
+
+    #[test]
+    fn a_component_that_two_have_stays_until_both_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let (p, q) = (PluginName::new("p").unwrap(), PluginName::new("q").unwrap());
+        let mut history = History::open(Some(folder.path().into()));
+        let shared = note(&mut history, &p, b"1");
+        note(&mut history, &q, b"1");
+        note(&mut history, &p, b"2");
+        note(&mut history, &p, b"3");
+        assert!(history.component(shared).is_some());
+        history.forget(&q);
+        assert!(history.component(shared).is_none());
+    }
+
+    #[test]
+    fn what_a_dead_host_left_goes_once_all_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("components").join(format!("{}.wasm", Digest::of(b"left").hex()));
+        let mut history = History::open(Some(folder.path().into()));
+        fs::write(&left, b"left").unwrap();
+        history.retain(&BTreeSet::new());
+        assert!(!left.exists());
     }
 }

@@ -63,6 +63,14 @@ impl Store {
         None
     }
 
+    /// Forgets one.
+    pub(crate) fn forget(&self, digest: Digest) {
+        self.memory.lock().remove(&digest);
+        if let Some(path) = self.path(digest) {
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// Forgets all others.
     pub(crate) fn retain(&self, wanted: &BTreeSet<Digest>) {
         self.memory.lock().retain(|digest, _| wanted.contains(digest));

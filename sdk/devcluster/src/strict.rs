@@ -114,6 +114,6 @@ mod tests {
         let met: Vec<(String, bool)> = fields(body, true).into_iter().map(|m| (m.path, m.again)).collect();
         let wanted = [("b", false), ("b.x", false), ("b.x", true), ("a", false), ("a[0].c", false), ("b", true)];
         assert_eq!(met, wanted.map(|(path, again)| (path.to_owned(), again)));
-        assert!(fields(b"{").is_empty());
+        assert!(fields(b"{", true).is_empty());
     }
 }

@@ -115,6 +115,12 @@ impl Hub {
     }
 }
 
+/// One condition of a status, by its type; null where it is not there.
+pub fn condition(status: &Value, kind: &str) -> Value {
+    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    conditions.iter().find(|c| c["type"] == kind).cloned().unwrap_or_default()
+}
+
 /// The spec of a plugin's YAML as its folder ships it.
 pub fn shipped_spec(plugin: &str) -> Result<Value> {
     let file = crate::plugins_dir().join(format!("{plugin}.yaml"));

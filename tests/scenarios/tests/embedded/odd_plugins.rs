@@ -1,15 +1,14 @@
 //! Plugins that are in each other's way, meant for nobody, or want very much: what the operator is told, and what runs.
 
 use anyhow::{Context, Result};
-use motet_scenarios::{embedded, host::HostProcess, site::FIRST_TOKEN};
+use motet_scenarios::{
+    embedded::{self, condition},
+    host::HostProcess,
+    site::FIRST_TOKEN,
+};
 use serde_json::{Value, json};
 
 use crate::kit::{CODE, PLUGIN, Stage};
-
-fn condition(status: &Value, kind: &str) -> Value {
-    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().find(|c| c["type"] == kind).cloned().unwrap_or_default()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_plugins_of_one_name_one_runs_and_the_other_takes_over() -> Result<()> {

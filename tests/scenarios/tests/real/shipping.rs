@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use motet_scenarios::{
-    embedded::{self, Hub},
+    embedded::{self, Hub, condition},
     host::HostProcess,
     ship::{self, RealRegistry, Way, motet, tool},
     site::{FIRST_TOKEN, Site},
@@ -88,11 +88,6 @@ impl Stage {
     fn cosign(&self, arguments: &[&str]) -> Result<String> {
         tool("cosign", self.folder.path(), arguments)
     }
-}
-
-fn condition(status: &Value, kind: &str) -> Value {
-    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().find(|c| c["type"] == kind).cloned().unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]

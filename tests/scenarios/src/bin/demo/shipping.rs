@@ -1,7 +1,11 @@
 //! The demo's share of shipping: a plugin out of an OCI registry, signatures, a rollback, and a grant that is narrowed.
 
 use anyhow::{Context, Result, ensure};
-use motet_scenarios::{embedded, ship::motet, wait};
+use motet_scenarios::{
+    embedded::{self, condition},
+    ship::motet,
+    wait,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,11 +23,6 @@ fn push(stage: &Stage, component: &[u8]) -> Result<String> {
     let said = motet(folder, &["push", "plugin.wasm", &image, "--plain-http", "-o", "json"])?;
     let said: Value = serde_json::from_str(&said)?;
     Ok(said["image"].as_str().context("motet push names no image")?.to_owned())
-}
-
-fn condition(status: &Value, kind: &str) -> Value {
-    let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().find(|c| c["type"] == kind).cloned().unwrap_or_default()
 }
 
 fn line(condition: &Value) -> String {
