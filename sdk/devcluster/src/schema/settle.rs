@@ -43,6 +43,12 @@ pub(crate) fn settle(ty: Type<'_>, value: &mut Value) {
             let Some(item) = ty.item() else { return };
             items.iter_mut().for_each(|child| settle(item, child));
         }
+        (Shape::Scalar(scalar @ (Scalar::Time | Scalar::Moment)), Value::String(text)) => {
+            let form = if matches!(scalar, Scalar::Time) { "%Y-%m-%dT%H:%M:%SZ" } else { "%Y-%m-%dT%H:%M:%S.%6fZ" };
+            if let Ok(time) = text.parse::<jiff::Timestamp>() {
+                *text = time.strftime(form).to_string();
+            }
+        }
         (Shape::Scalar(Scalar::Quantity), amount) => {
             let text = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
             if let Some(quantity) = Quantity::parse(&text) {
@@ -169,6 +175,15 @@ mod tests {
     fn settled(ty: &str, mut value: Value) -> Value {
         settle(Type { schema: &BUILTIN.schema, id: BUILTIN.names[ty] }, &mut value);
         value
+    }
+
+    #[test]
+    fn times_are_in_utc_with_the_digits_of_their_type() {
+        let event =
+            json!({ "firstTimestamp": "2020-01-01T02:00:00.5+02:00", "eventTime": "2020-01-01T00:00:00.123456-01:00" });
+        let event = settled("core.v1.Event", event);
+        assert_eq!(event["firstTimestamp"], "2020-01-01T00:00:00Z");
+        assert_eq!(event["eventTime"], "2020-01-01T01:00:00.123456Z");
     }
 
     #[test]

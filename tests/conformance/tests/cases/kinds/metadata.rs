@@ -10,6 +10,7 @@ use crate::cases::tools::{at, with};
 cases! { "kinds":
     names_of_every_namespaced_kind, names_of_every_cluster_kind, metadata_of_new_objects_of_every_kind, metadata_of_changed_objects_of_every_kind,
     updates_without_a_version_of_every_kind, updates_of_what_is_not_there_of_every_kind,
+    times_are_kept_in_utc,
 }
 
 fn template() -> Value {
@@ -229,5 +230,31 @@ async fn updates_of_what_is_not_there_of_every_kind(talk: &Talk) -> Result<()> {
         let base = with(&base, &[("/metadata", json!({ "name": format!("{}-n", talk.id()) }))]);
         talk.put(&format!("{}?dryRun=All", at(&path, &base)), &base).await?;
     }
+    Ok(())
+}
+
+async fn times_are_kept_in_utc(talk: &Talk) -> Result<()> {
+    let namespace = talk.namespace().await?;
+    let name = namespace.rsplit('/').next().unwrap_or_default().to_owned();
+    let event = json!({ "metadata": { "name": "e" }, "involvedObject": { "namespace": name }, "firstTimestamp": "2020-01-01T02:00:00.5+02:00",
+        "lastTimestamp": "2020-01-01T00:00:00-00:30", "reportingComponent": "a/b", "reportingInstance": "i", "action": "a", "reason": "r", "type": "Normal", "eventTime": "2020-01-01T02:00:00.123456+02:00" });
+    talk.post(&format!("{namespace}/events"), &event).await?;
+    let leases = talk.path("coordination.k8s.io/v1", "leases");
+    let lease = json!({ "metadata": { "name": "l" }, "spec": { "holderIdentity": "a", "renewTime": "2020-01-01T02:00:00.100000+02:00" } });
+    talk.post(&leases, &lease).await?;
+    let merge = "application/merge-patch+json";
+    let same = json!({ "spec": { "renewTime": "2020-01-01T01:00:00.100000+01:00" } });
+    talk.patch(&format!("{leases}/l"), merge, &same).await?;
+    let applied = json!({ "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": "m" }, "spec": { "acquireTime": "2020-01-01T00:00:00.000001+00:00" } });
+    talk.apply(&format!("{leases}/m"), "one", &applied).await?;
+    talk.apply(&format!("{leases}/m"), "one", &applied).await?;
+    let later = with(&applied, &[("/spec/acquireTime", json!("2020-01-01T03:00:00.000001+03:00"))]);
+    talk.apply(&format!("{leases}/m"), "one", &later).await?;
+    let pods = format!("{namespace}/pods");
+    talk.post(&pods, &json!({ "metadata": { "name": "p", "creationTimestamp": "2020-01-01T02:00:00+02:00" }, "spec": { "containers": [{ "name": "c", "image": "i" }] } })).await?;
+    let ready = json!({ "type": "Ready", "status": "True", "lastProbeTime": null, "lastTransitionTime": "2020-01-01T02:00:00.999+02:00" });
+    let status = json!({ "status": { "startTime": "2020-01-01T05:00:00+05:00", "conditions": [ready] } });
+    talk.patch(&format!("{pods}/p/status"), merge, &status).await?;
+    talk.patch(&format!("{pods}/p/status"), "application/strategic-merge-patch+json", &status).await?;
     Ok(())
 }
