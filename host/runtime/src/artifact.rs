@@ -12,6 +12,7 @@ use std::{
 };
 
 use motet_core::Digest;
+use parking_lot::Mutex;
 use ring::hmac;
 use wasmtime::{Engine, component::Component};
 
@@ -32,6 +33,9 @@ struct Kept {
     key: CacheKey,
     /// Bytes at most; the least recently used go first.
     capacity: u64,
+    /// Bytes of code in the folder, once it has been looked through: since then what was written is added, so rather too many. It
+    /// spares a look at every file for each that is written, which with a thousand plugins is most of what a start costs.
+    held: Mutex<Option<u64>>,
 }
 
 impl ArtifactDir {
@@ -46,7 +50,7 @@ impl ArtifactDir {
         let root = data_dir.join("compiled");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&root)?;
         check_private(&root)?;
-        Ok(Self { kept: Some(Kept { root, key, capacity }) })
+        Ok(Self { kept: Some(Kept { root, key, capacity, held: Mutex::default() }) })
     }
 
     /// The compiled component of `digest`, if a good one is there. What cannot be loaded is removed and compiled again.
@@ -79,7 +83,13 @@ impl ArtifactDir {
         tag.update(code);
         write(folder, &tag_path(&path), tag.sign().as_ref())?;
         write(folder, &path, code)?;
-        kept.collect(&path)
+        let mut held = kept.held.lock();
+        let grown = held.map(|held| held.saturating_add(code.len() as u64)).filter(|held| *held <= kept.capacity);
+        *held = Some(match grown {
+            Some(held) => held,
+            None => kept.collect(&path)?,
+        });
+        Ok(())
     }
 }
 
@@ -121,8 +131,8 @@ impl Kept {
         let _ = fs::remove_file(tag_path(path));
     }
 
-    /// Removes the least recently used until the rest fits; `newest` stays in any case.
-    fn collect(&self, newest: &Path) -> io::Result<()> {
+    /// Removes the least recently used until the rest fits, and says what that is; `newest` stays in any case.
+    fn collect(&self, newest: &Path) -> io::Result<u64> {
         let mut all = Vec::new();
         for folder in fs::read_dir(&self.root)?.flatten() {
             for entry in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
@@ -145,7 +155,7 @@ impl Kept {
                 total -= size;
             }
         }
-        Ok(())
+        Ok(total)
     }
 }
 
@@ -279,6 +289,11 @@ mod tests {
         }
         let left: Vec<usize> = (0..5).filter(|i| path(&artifacts, &engine, &digests[*i]).exists()).collect();
         assert_eq!(left, [0, 3, 4]);
+        // What an earlier host left counts too.
+        let next = ArtifactDir::open(dir.path(), CacheKey::new(&[1; 32]), capacity).unwrap();
+        next.store(&engine, &Digest::of(b"next"), &code).unwrap();
+        let left = (0..5).filter(|i| path(&next, &engine, &digests[*i]).exists()).count();
+        assert_eq!(left, 2);
     }
 
     #[test]
