@@ -11,7 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use motet_core::PluginName;
-use notify::{RecursiveMode, Watcher};
+use notify::{
+    Event, EventKind, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode},
+};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 
 use crate::{Component as Found, Handed, Observed, PluginObject, Refusal};
@@ -47,9 +50,11 @@ struct Seen {
 /// Follows `folder` until the catalog ends.
 pub async fn watch_folder(folder: PathBuf, observe: mpsc::Sender<Observed>) {
     let (wake, mut woken) = mpsc::channel(1);
-    let watcher = notify::recommended_watcher(move |_| {
-        // One waiting wake-up stands for all that came since.
-        let _ = wake.try_send(());
+    let watcher = notify::recommended_watcher(move |event| {
+        if is_change(&event) {
+            // One waiting wake-up stands for all that came since.
+            let _ = wake.try_send(());
+        }
     });
     let _watcher = match watcher.and_then(|mut w| w.watch(&folder, RecursiveMode::NonRecursive).map(|()| w)) {
         Ok(watcher) => Some(watcher),
@@ -85,6 +90,14 @@ pub async fn watch_folder(folder: PathBuf, observe: mpsc::Sender<Observed>) {
     }
 }
 
+/// Whether there is something new to see. That a file was opened or read is told as well, which the look that follows would do again.
+fn is_change(event: &notify::Result<Event>) -> bool {
+    event.as_ref().map_or(true, |event| match event.kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    })
+}
+
 impl FolderSource {
     /// What changed since the last look, and whether every file had settled.
     fn scan(&mut self) -> (Vec<Observed>, bool) {
@@ -96,7 +109,7 @@ impl FolderSource {
             }
         };
         let (mut changes, mut settled) = (Vec::new(), true);
-        let gone: Vec<PathBuf> = self.seen.keys().filter(|p| !files.contains(p)).cloned().collect();
+        let gone: Vec<PathBuf> = self.seen.keys().filter(|p| files.binary_search(p).is_err()).cloned().collect();
         for path in gone {
             if let Some(seen) = self.seen.remove(&path) {
                 changes.push(Observed::Gone { source: SOURCE, name: seen.name });
@@ -171,6 +184,7 @@ fn message(object: &Result<PluginObject, Refusal>) -> &str {
     object.as_ref().err().map_or("", |r| &r.message)
 }
 
+/// In order.
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|e| e.path()))
@@ -226,6 +240,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let source = FolderSource { folder: dir.path().into(), seen: BTreeMap::new() };
         (dir, source)
+    }
+
+    #[test]
+    fn what_a_look_itself_does_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("x.yaml");
+        fs::write(&file, YAML).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut watcher = notify::recommended_watcher(move |event| drop(tell.send(is_change(&event)))).unwrap();
+        watcher.watch(dir.path(), RecursiveMode::NonRecursive).unwrap();
+        fs::read(&file).unwrap();
+        fs::write(dir.path().join("y.yaml"), YAML).unwrap();
+        // Told in their order: the read first, then the write, which ends the wait.
+        assert!(told.iter().take_while(|change| !change).count() > 0);
     }
 
     fn write_old(path: &Path, text: &[u8], seconds: u64) {
