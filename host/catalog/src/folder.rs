@@ -248,7 +248,8 @@ mod tests {
         let file = dir.path().join("x.yaml");
         fs::write(&file, YAML).unwrap();
         let (tell, told) = std::sync::mpsc::channel();
-        let mut watcher = notify::recommended_watcher(move |event| drop(tell.send(is_change(&event)))).unwrap();
+        let notice = move |event| tell.send(is_change(&event)).unwrap_or_default();
+        let mut watcher = notify::recommended_watcher(notice).unwrap();
         watcher.watch(dir.path(), RecursiveMode::NonRecursive).unwrap();
         fs::read(&file).unwrap();
         fs::write(dir.path().join("y.yaml"), YAML).unwrap();
