@@ -416,9 +416,11 @@ async fn objects_are_converted_by_webhook(talk: &Talk) -> Result<()> {
     Ok(())
 }
 
+/// Whether its names are accepted, or not, and a definition with accepted names is served too, which comes some time after.
 fn settled(answer: &motet_conformance::talk::Answer, accepted: &str) -> bool {
     let conditions = answer.body["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|c| c["type"] == "NamesAccepted" && c["status"] == accepted)
+    let is = |kind: &str| conditions.into_iter().flatten().any(|c| c["type"] == kind && c["status"] == accepted);
+    is("NamesAccepted") && (accepted != "True" || is("Established"))
 }
 
 async fn names_become_free_with_their_definition(talk: &Talk) -> Result<()> {
