@@ -128,8 +128,8 @@ impl History {
         self.store.retain(&self.plugins.values().flatten().map(|g| g.digest).collect());
     }
 
-    /// Forgets the components of these revisions, unless another has them. The folder is not read for it: with a thousand plugins
-    /// that would be the most of a start.
+    /// Forgets the components of these revisions, unless another has them. The folder is not read for it, which would be once for
+    /// each revision, and grow with their number.
     fn drop_unused(&self, fallen: &[Good]) {
         for good in fallen {
             if !self.plugins.values().flatten().any(|g| g.digest == good.digest) {

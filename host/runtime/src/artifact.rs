@@ -34,7 +34,7 @@ struct Kept {
     /// Bytes at most; the least recently used go first.
     capacity: u64,
     /// Bytes of code in the folder, once it has been looked through: since then what was written is added, so rather too many. It
-    /// spares a look at every file for each that is written, which with a thousand plugins is most of what a start costs.
+    /// spares a look at every file for each that is written.
     held: Mutex<Option<u64>>,
 }
 

@@ -37,13 +37,7 @@ impl Set {
     }
 
     pub(crate) fn union(&self, other: &Set) -> Set {
-        let mut out = self.clone();
-        out.members.extend(other.members.iter().cloned());
-        for (element, child) in &other.children {
-            let joined = out.children.get(element).map_or_else(|| child.clone(), |mine| mine.union(child));
-            out.children.insert(element.clone(), joined);
-        }
-        out
+        self.clone().joined(other.clone())
     }
 
     /// The union, of the parts of both.

@@ -85,13 +85,8 @@ fn policy(spec: &Place<'_>, mutates: bool, old: Option<&Value>, report: &mut Rep
         } else if !is_identifier(text(name.value)) {
             report.wrong(&name, "must be a valid CEL identifier");
         }
-        let expression = variable.of("expression");
-        if text(expression.value).trim().is_empty() {
-            report.required(&expression.path, "expression is not specified");
-        } else {
-            let declared = expressions.declare(text(name.value), text(expression.value));
-            compiled(declared, &expression.path, text(expression.value), report);
-        }
+        let declare = |source: &str| expressions.declare(text(name.value), source);
+        needed(&variable.at("expression"), variable.text("expression"), "expression is not specified", declare, report);
     }
     expressions
 }
@@ -102,6 +97,21 @@ fn compiled(outcome: Result<(), Refusal>, path: &str, shown: &str, report: &mut 
         Ok(()) => {}
         Err(Refusal::Invalid(why)) => report.invalid(path, &json!(shown), &why),
         Err(Refusal::Internal(why)) => report.push("InternalError", path, format!("Internal error: {why}")),
+    }
+}
+
+/// An expression that has to be there; errors repeat it as `source`.
+fn needed(
+    path: &str,
+    source: &str,
+    absent: &str,
+    compile: impl FnOnce(&str) -> Result<(), Refusal>,
+    report: &mut Report,
+) {
+    if source.trim().is_empty() {
+        report.required(path, absent);
+    } else {
+        compiled(compile(source), path, source, report);
     }
 }
 
@@ -233,13 +243,9 @@ pub(super) fn match_conditions(conditions: &Place<'_>, params: bool, report: &mu
         report.too_many(&conditions.path, count, CONDITIONS);
     }
     for (i, one) in conditions.each().enumerate() {
-        let (name, expression) = (one.text("name"), one.text("expression").trim());
-        if expression.is_empty() {
-            report.required(&one.at("expression"), "");
-        } else {
-            let outcome = expressions.check(expression, Purpose::Condition);
-            compiled(outcome, &one.at("expression"), expression, report);
-        }
+        let name = one.text("name");
+        let check = |source: &str| expressions.check(source, Purpose::Condition);
+        needed(&one.at("expression"), one.text("expression").trim(), "", check, report);
         report.need_form(&one.of("name"), names::label_key);
         if !name.is_empty() && list(conditions.value)[..i].iter().any(|other| text(&other["name"]) == name) {
             report.duplicate(&one.at("name"), &json!(name).to_string());
@@ -255,13 +261,9 @@ fn validations(name: &str, spec: &Place<'_>, expressions: &Expressions, report: 
         return report.required(&annotations.path, why);
     }
     for one in validations.each() {
-        let (expression, message) = (one.of("expression"), one.of("messageExpression"));
-        if text(expression.value).trim().is_empty() {
-            report.required(&expression.path, "expression is not specified");
-        } else {
-            let source = text(expression.value);
-            compiled(expressions.check(source, Purpose::Condition), &expression.path, source, report);
-        }
+        let check = |source: &str| expressions.check(source, Purpose::Condition);
+        needed(&one.at("expression"), one.text("expression"), "expression is not specified", check, report);
+        let message = one.of("messageExpression");
         let blank = |field: &str| !one.text(field).is_empty() && one.text(field).trim().is_empty();
         if blank("messageExpression") {
             report.wrong(&message, "must be non-empty if specified");
@@ -320,12 +322,10 @@ fn mutations(spec: &Place<'_>, expressions: &Expressions, report: &mut Report) {
         let part = one.of(own);
         if part.value.is_null() {
             report.required(&part.path, &format!("must be specified when patchType is {said}"));
-        } else if part.text("expression").trim().is_empty() {
-            report.required(&part.at("expression"), "");
         } else {
             let purpose = if *own == "jsonPatch" { Purpose::Patch } else { Purpose::Apply };
-            let source = part.text("expression").trim();
-            compiled(expressions.check(source, purpose), &part.at("expression"), source, report);
+            let check = |source: &str| expressions.check(source, purpose);
+            needed(&part.at("expression"), part.text("expression").trim(), "", check, report);
         }
         for (_, other) in parts.iter().filter(|(_, field)| field != own && one.has(field)) {
             let why = format!("must not be specified when patchType is {said}");

@@ -14,7 +14,7 @@ cases! { "kinds":
 
 const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
 
-fn path(plural: &str) -> String {
+pub(super) fn path(plural: &str) -> String {
     format!("{GROUP}/{plural}")
 }
 
@@ -26,7 +26,7 @@ fn hook(talk: &Talk) -> Value {
     json!({ "name": "a.example.org", "rules": [rule(talk)], "clientConfig": { "url": "https://example.org/x" }, "sideEffects": "None", "admissionReviewVersions": ["v1"] })
 }
 
-fn webhooks(talk: &Talk, end: &str) -> Value {
+pub(super) fn webhooks(talk: &Talk, end: &str) -> Value {
     json!({ "metadata": { "name": format!("{}-{end}", talk.id()) }, "webhooks": [hook(talk)] })
 }
 
@@ -186,7 +186,7 @@ async fn mutating_webhooks(talk: &Talk) -> Result<()> {
     .await
 }
 
-fn policy(talk: &Talk, end: &str) -> Value {
+pub(super) fn policy(talk: &Talk, end: &str) -> Value {
     json!({ "metadata": { "name": format!("{}-{end}", talk.id()) }, "spec": { "matchConstraints": { "resourceRules": [rule(talk)] }, "validations": [{ "expression": "object.metadata.name != 'x'" }] } })
 }
 
@@ -346,7 +346,7 @@ async fn bindings_of_validating_policies_are_checked(talk: &Talk) -> Result<()> 
     .await
 }
 
-fn mutation(talk: &Talk, end: &str) -> Value {
+pub(super) fn mutation(talk: &Talk, end: &str) -> Value {
     json!({ "metadata": { "name": format!("{}-{end}", talk.id()) }, "spec": { "matchConstraints": { "resourceRules": [rule(talk)] }, "reinvocationPolicy": "Never",
         "mutations": [{ "patchType": "ApplyConfiguration", "applyConfiguration": { "expression": "Object{metadata: Object.metadata{labels: {'a': 'b'}}}" } }] } })
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use motet_conformance::{Talk, cases};
 use serde_json::{Value, json};
 
+use super::admission::{self, path};
 use crate::cases::tools::with;
 
 cases! { "kinds":
@@ -12,18 +13,13 @@ cases! { "kinds":
     applied_objects_are_written_out, json_patches_are_written_out, expressions_that_stay_are_compiled_again,
 }
 
-const GROUP: &str = "/apis/admissionregistration.k8s.io/v1";
-
-fn rule(talk: &Talk) -> Value {
-    json!({ "apiGroups": [format!("{}.example.org", talk.id())], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["none"] })
-}
-
 fn policy(talk: &Talk) -> Value {
-    json!({ "metadata": { "name": format!("{}-x", talk.id()) }, "spec": { "matchConstraints": { "resourceRules": [rule(talk)] }, "validations": [{ "expression": "true" }] } })
+    admission::policy(talk, "x")
 }
 
-fn mutation(talk: &Talk, part: &Value) -> Value {
-    json!({ "metadata": { "name": format!("{}-m", talk.id()) }, "spec": { "matchConstraints": { "resourceRules": [rule(talk)] }, "reinvocationPolicy": "Never", "mutations": [part] } })
+/// An object with an expression at one place, named by it.
+fn placed(base: &Value, at: &str, expression: &str) -> (String, Value) {
+    (expression.to_owned(), with(base, &[(at, json!(expression))]))
 }
 
 /// The answer, without the words of the compiler, which are its own.
@@ -43,7 +39,7 @@ fn told(body: &Value) -> Vec<Value> {
 
 async fn tried(talk: &Talk, plural: &str, objects: impl IntoIterator<Item = (String, Value)>) -> Result<()> {
     for (n, (name, object)) in objects.into_iter().enumerate() {
-        let path = format!("{GROUP}/{plural}?dryRun=All&n={n}");
+        let path = format!("{}?dryRun=All&n={n}", path(plural));
         let answer = talk.ask(http::Method::POST, &path).json(&object).unkept().send().await?;
         talk.note(&name, json!({ "code": answer.code, "reason": answer.body["reason"], "causes": told(&answer.body) }));
     }
@@ -52,7 +48,7 @@ async fn tried(talk: &Talk, plural: &str, objects: impl IntoIterator<Item = (Str
 
 /// Each as the expression of a validation, in a policy that is otherwise `base`.
 async fn validated(talk: &Talk, base: &Value, expressions: &[&str]) -> Result<()> {
-    let of = |one: &&str| (one.to_string(), with(base, &[("/spec/validations/0/expression", json!(one))]));
+    let of = |one: &&str| placed(base, "/spec/validations/0/expression", one);
     tried(talk, "validatingadmissionpolicies", expressions.iter().map(of)).await
 }
 
@@ -275,8 +271,8 @@ async fn variables_of_policies_build_on_one_another(talk: &Talk) -> Result<()> {
 }
 
 async fn messages_of_policies_are_texts(talk: &Talk) -> Result<()> {
-    let of =
-        |one: &str| (one.to_owned(), with(&policy(talk), &[("/spec/validations/0/messageExpression", json!(one))]));
+    let base = policy(talk);
+    let of = |one: &str| placed(&base, "/spec/validations/0/messageExpression", one);
     let with_variable = with(
         &policy(talk),
         &[
@@ -307,10 +303,8 @@ async fn messages_of_policies_are_texts(talk: &Talk) -> Result<()> {
 }
 
 async fn annotations_of_policies_are_texts_or_null(talk: &Talk) -> Result<()> {
-    let of = |one: &str| {
-        let annotations = json!([{ "key": "k", "valueExpression": one }]);
-        (one.to_owned(), with(&policy(talk), &[("/spec/auditAnnotations", annotations)]))
-    };
+    let base = with(&policy(talk), &[("/spec/auditAnnotations", json!([{ "key": "k" }]))]);
+    let of = |one: &str| placed(&base, "/spec/auditAnnotations/0/valueExpression", one);
     tried(
         talk,
         "validatingadmissionpolicies",
@@ -343,28 +337,21 @@ async fn conditions_of_policies_and_webhooks_are_typed(talk: &Talk) -> Result<()
         "!(request.userInfo.username in ['a', 'b'])",
         "1 +",
     ];
-    let conditions = |one: &str| json!([{ "name": "c", "expression": one }]);
-    let of = |one: &&str| (one.to_string(), with(&policy(talk), &[("/spec/matchConditions", conditions(one))]));
+    let conditions = json!([{ "name": "c" }]);
+    let base = with(&policy(talk), &[("/spec/matchConditions", conditions.clone())]);
+    let of = |one: &&str| placed(&base, "/spec/matchConditions/0/expression", one);
     tried(talk, "validatingadmissionpolicies", expressions.iter().map(of)).await?;
-    let hook = |one: &str| {
-        json!({ "name": "a.example.org", "rules": [rule(talk)], "clientConfig": { "url": "https://example.org/x" }, "sideEffects": "None", "admissionReviewVersions": ["v1"],
-            "matchConditions": conditions(one) })
-    };
+    let hooks = with(&admission::webhooks(talk, "w"), &[("/webhooks/0/matchConditions", conditions)]);
     for plural in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
-        let of = |one: &&str| {
-            let object = json!({ "metadata": { "name": format!("{}-w", talk.id()) }, "webhooks": [hook(one)] });
-            (format!("{plural} {one}"), object)
-        };
+        let of = |one: &&str| placed(&hooks, "/webhooks/0/matchConditions/0/expression", one);
         tried(talk, plural, expressions.iter().map(of)).await?;
     }
     Ok(())
 }
 
 async fn applied_objects_are_written_out(talk: &Talk) -> Result<()> {
-    let of = |one: &&str| {
-        let part = json!({ "patchType": "ApplyConfiguration", "applyConfiguration": { "expression": one } });
-        (one.to_string(), mutation(talk, &part))
-    };
+    let base = admission::mutation(talk, "m");
+    let of = |one: &&str| placed(&base, "/spec/mutations/0/applyConfiguration/expression", one);
     let expressions = [
         "Object{}",
         "Object{metadata: Object.metadata{labels: {'a': 'b'}}}",
@@ -393,10 +380,9 @@ async fn applied_objects_are_written_out(talk: &Talk) -> Result<()> {
 }
 
 async fn json_patches_are_written_out(talk: &Talk) -> Result<()> {
-    let of = |one: &&str| {
-        let part = json!({ "patchType": "JSONPatch", "jsonPatch": { "expression": one } });
-        (one.to_string(), mutation(talk, &part))
-    };
+    let mutations = json!([{ "patchType": "JSONPatch", "jsonPatch": { "expression": "[JSONPatch{op: 'add', path: '/a', value: variables.v}]" } }]);
+    let base = with(&admission::mutation(talk, "m"), &[("/spec/mutations", mutations)]);
+    let of = |one: &&str| placed(&base, "/spec/mutations/0/jsonPatch/expression", one);
     let expressions = [
         "[JSONPatch{op: 'add', path: '/a', value: 1}]",
         "[JSONPatch{op: 'add', path: '/a/' + jsonpatch.escapeKey('b/c'), value: {'a': 'b'}}]",
@@ -418,19 +404,18 @@ async fn json_patches_are_written_out(talk: &Talk) -> Result<()> {
         "[JSONPatch{op: 'add', path: '/a', ?value: object.?x}]",
     ];
     tried(talk, "mutatingadmissionpolicies", expressions.iter().map(of)).await?;
-    let part = json!({ "patchType": "JSONPatch", "jsonPatch": { "expression": "[JSONPatch{op: 'add', path: '/a', value: variables.v}]" } });
     let variables = [
         json!([{ "name": "v", "expression": "object.x" }]),
         json!([{ "name": "v", "expression": "Object.spec{}" }]),
         json!([{ "name": "v", "expression": "JSONPatch{}" }]),
         json!([{ "name": "w", "expression": "1" }]),
     ];
-    let of = |all: Value| (all.to_string(), with(&mutation(talk, &part), &[("/spec/variables", all)]));
+    let of = |all: Value| (all.to_string(), with(&base, &[("/spec/variables", all)]));
     tried(talk, "mutatingadmissionpolicies", variables.map(of)).await
 }
 
 async fn expressions_that_stay_are_compiled_again(talk: &Talk) -> Result<()> {
-    let path = format!("{GROUP}/validatingadmissionpolicies");
+    let path = path("validatingadmissionpolicies");
     let kind = json!({ "apiVersion": "v1", "kind": "ConfigMap" });
     let conditions = json!([{ "name": "c", "expression": "params.a == 1" }]);
     let base = with(&policy(talk), &[("/spec/paramKind", kind), ("/spec/matchConditions", conditions)]);
